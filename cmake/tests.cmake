@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: MIT
+# ebpf_test(): a GoogleTest program whose cases CTest sees one by one.
+find_package(GTest REQUIRED)
+include(GoogleTest)
+
+# ebpf_test(NAME SOURCES file... DEPENDS layer...)
+function(ebpf_test NAME)
+    cmake_parse_arguments(PARSE_ARGV 1 ARG "" "" "SOURCES;DEPENDS;LIBRARIES")
+    add_executable(${NAME} ${ARG_SOURCES})
+    foreach(dependency IN LISTS ARG_DEPENDS)
+        string(REPLACE "/" "_" dependency_target "ebpf_${dependency}")
+        target_link_libraries(${NAME} PRIVATE ${dependency_target})
+    endforeach()
+    target_link_libraries(${NAME} PRIVATE ebpf_warnings ${ARG_LIBRARIES} GTest::gmock GTest::gtest_main)
+    target_compile_definitions(${NAME} PRIVATE EBPF_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+    gtest_discover_tests(${NAME} TEST_PREFIX "${NAME}." DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 120)
+endfunction()
