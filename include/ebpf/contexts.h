@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/* Host-side contexts: what a hook fills in before it invokes a program. Programs never see these layouts: their
+ * accesses to struct xdp_md or __sk_buff are rewritten to them when a program is loaded. C and C++. */
+#pragma once
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** Context of an XDP invocation. data_hard_start <= data_meta <= data <= data_end <= frame_end, one buffer.
+ *  xdp_adjust_head moves data (and data_meta) within [data_hard_start, data_end - 14]. */
+struct ebpf_xdp_context {
+    uint8_t* data;
+    uint8_t* data_end;
+    uint8_t* data_meta;       /**< equal to data when there is no metadata */
+    uint8_t* data_hard_start; /**< start of the headroom */
+    uint8_t* frame_end;       /**< end of the buffer */
+    uint32_t ingress_ifindex;
+    uint32_t rx_queue_index;
+};
+
+/** Context of a socket filter invocation; data..data_end serve the packet access instructions. */
+struct ebpf_skb_context {
+    uint8_t* data;
+    uint8_t* data_end;
+    uint32_t len;
+    uint32_t pkt_type;
+    uint32_t mark;
+    uint32_t queue_mapping;
+    uint32_t protocol; /**< big-endian EtherType, as in __sk_buff */
+    uint32_t vlan_present;
+    uint32_t vlan_tci;
+    uint32_t vlan_proto;
+    uint32_t priority;
+    uint32_t ingress_ifindex;
+    uint32_t ifindex;
+    uint32_t hash;
+    uint32_t cb[5];
+};
+
+/** Context of a `memory` program: r1 = data, r2 = length; there is no context structure that programs read. */
+struct ebpf_memory_context {
+    uint8_t* data;
+    uint64_t length; /**< exactly the length that the program was verified for */
+};
+
+#ifdef __cplusplus
+}
+#endif

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/* Extension ABI for hook providers: how a packet hook, a socket hook or a service's own hook meets the runtime.
+ * Built-in hooks use it too. Every struct starts with version and size; both sides refuse a version they do not know. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define EBPF_HOOK_ABI_VERSION 1u
+
+/** A thread's lease of a per-CPU slot; opaque to providers. */
+struct ebpf_hook_thread;
+
+/** The runtime's side. Valid from attach() until detach() has returned. `link` is the pointer given to attach(). */
+struct ebpf_hook_dispatch {
+    uint32_t version;
+    uint32_t size;
+    /** Leases a slot for the calling thread. Returns 0 or a negative errno (-EBUSY: no slot is free). */
+    int (*thread_enter)(void* link, struct ebpf_hook_thread** thread);
+    /** Gives the slot back. Call on the thread that entered, outside a batch. */
+    void (*thread_leave)(struct ebpf_hook_thread* thread);
+    /** Brackets invocations: between them nothing that programs see is freed. Keep batches short (one ring block). */
+    void (*batch_begin)(struct ebpf_hook_thread* thread);
+    void (*batch_end)(struct ebpf_hook_thread* thread);
+    /** Runs the link's program on `context` (the host structure of the program type). Returns r0. Inside a batch. */
+    uint64_t (*invoke)(void* link, struct ebpf_hook_thread* thread, void* context);
+};
+
+/** Where to attach. Unused fields are zero. */
+struct ebpf_attach_request {
+    uint32_t version;
+    uint32_t size;
+    uint32_t attach_type;
+    uint32_t ifindex; /**< network interface, in the network namespace of the process that runs the hook */
+    uint32_t flags;
+};
+
+/** A counter that a hook keeps for an attachment. */
+struct ebpf_hook_counter {
+    char name[32];
+    uint64_t value;
+};
+
+/** A provider's side. The struct and its functions must stay valid until it is unregistered. */
+struct ebpf_hook_provider {
+    uint32_t version;
+    uint32_t size;
+    const char* name;      /**< "xdp" */
+    uint32_t program_type; /**< enum bpf_prog_type */
+    uint32_t attach_type;  /**< enum bpf_attach_type */
+    void* provider;        /**< handed to the functions */
+    /** Starts to invoke. On success stores an attachment; otherwise returns a negative errno, having undone all it did,
+     *  and writes a NUL-terminated reason to `reason` (of `reason_bytes`). May block; called outside epochs. */
+    int (*attach)(void* provider, const struct ebpf_attach_request* request, const struct ebpf_hook_dispatch* dispatch,
+                  void* link, void** attachment, char* reason, size_t reason_bytes);
+    /** Stops invoking: when it returns no invocation runs or follows and the host is as before attach(). */
+    void (*detach)(void* provider, void* attachment);
+    /** Writes up to `capacity` counters, returns how many there are. May be NULL. Any thread. */
+    size_t (*counters)(void* provider, void* attachment, struct ebpf_hook_counter* counters, size_t capacity);
+};
+
+#ifdef __cplusplus
+}
+#endif

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT
+// The contract that every engine implements: lowered code and bindings in, an Image that can be invoked out.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "base/status.hpp"
+#include "isa/instruction.hpp"
+
+namespace ebpf::engine {
+
+struct Invocation;
+struct Image;
+
+/// A helper as engines call it: r1..r5 and the invocation; returns r0. Called inside the invocation's epoch.
+using HelperFunction = std::uint64_t (*)(std::uint64_t r1, std::uint64_t r2, std::uint64_t r3, std::uint64_t r4,
+                                         std::uint64_t r5, Invocation& invocation) noexcept;
+
+struct HelperBinding {
+    std::uint32_t id = 0;
+    HelperFunction function = nullptr;
+    bool is_tail_call = false;
+};
+
+/// What LoadImm64 MapIndex and MapIndexValue become.
+struct MapBinding {
+    std::uint64_t handle = 0;         ///< what helpers take as their Map argument: address of a maps::Map
+    std::uint64_t value_address = 0;  ///< address of element 0's value for MapIndexValue; 0: not allowed
+};
+
+struct Bindings {
+    std::span<const MapBinding> maps;        ///< by index
+    std::span<const HelperBinding> helpers;  ///< any order
+};
+
+/// What helpers may ask of the host that runs them; the runtime fills it in.
+struct Services {
+    std::uint64_t (*monotonic_ns)(void* owner) noexcept = nullptr;
+    std::uint32_t (*random_u32)(void* owner, Invocation& invocation) noexcept = nullptr;
+    void (*trace)(void* owner, const char* text, std::size_t bytes) noexcept = nullptr;
+    void* owner = nullptr;
+};
+
+/// One run of a program. Made by the runtime on the stack of the invoking thread.
+struct Invocation {
+    void* context = nullptr;             ///< host structure of include/ebpf/contexts.h; r1 at entry unless `memory`
+    std::uint64_t r2 = 0;                ///< r2 at entry (ProgramType::Memory: length), else 0
+    std::uint8_t** packet_data = nullptr;      ///< where the packet's start is kept, for PacketAbs/PacketInd; or nullptr
+    std::uint8_t** packet_data_end = nullptr;
+    const Services* services = nullptr;
+    std::uint32_t slot = 0;              ///< per-CPU slot leased by the invoking thread
+    std::uint32_t tail_calls = 0;        ///< made so far
+    const Image* tail_target = nullptr;  ///< set by the tail_call helper: go on there
+};
+
+enum class EngineKind : std::uint8_t { Interpreter, Jit, Native };
+
+/// An executable program. Immutable after compile(); freed through `destroy` once no epoch can hold it.
+struct Image {
+    EngineKind kind = EngineKind::Interpreter;
+    std::uint64_t (*run)(const Image& image, Invocation& invocation) noexcept = nullptr;
+    void (*destroy)(Image* image) noexcept = nullptr;
+    std::size_t bytes = 0;               ///< memory of the image
+};
+
+}  // namespace ebpf::engine

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: MIT
+// Helper functions: ids, contracts and effects, for verifier, runtime, engines and headers.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "spec/maps.hpp"
+#include "spec/programs.hpp"
+
+namespace ebpf::spec {
+
+/// What a helper expects in an argument register (r1..r5).
+enum class ArgKind : std::uint8_t {
+    None,         ///< not used
+    Anything,     ///< any initialised value; a pointer would leak, see the verifier's rules
+    Scalar,       ///< an initialised number
+    Context,      ///< the program's own context, unmodified
+    Map,          ///< a map, by LoadImm64
+    MapKey,       ///< readable, initialised memory of the map's key size
+    MapValue,     ///< readable, initialised memory of the map's value size
+    ReadMemory,   ///< readable, initialised memory; the next argument is its size
+    WriteMemory,  ///< writable memory, which the helper fills; the next argument is its size
+    Size,         ///< bytes of the memory before it; may be 0
+    SizeNonZero,  ///< bytes of the memory before it; at least 1
+};
+
+enum class ReturnKind : std::uint8_t {
+    Scalar,          ///< any number
+    Error,           ///< 0 or a negative errno, or a count: any signed number
+    MapValueOrNull,  ///< address of a value of the Map argument, or 0
+};
+
+enum class LicenceGate : std::uint8_t { Any, Gpl };
+
+struct Effects {
+    bool moves_packet = false;  ///< packet pointers held by the program become invalid
+    bool tail_call = false;     ///< does not return when it succeeds
+};
+inline constexpr Effects kNoEffects{};
+inline constexpr Effects kMovesPacket{.moves_packet = true, .tail_call = false};
+inline constexpr Effects kTailCall{.moves_packet = false, .tail_call = true};
+
+struct HelperSpec {
+    std::uint32_t id;
+    const char* name;                 ///< without the bpf_ prefix
+    ReturnKind returns;
+    std::array<ArgKind, 5> arguments;
+    Effects effects;
+    MapTypeMask maps;                 ///< map types its Map argument may have
+    ProgramTypeMask programs;         ///< program types that may call it
+    LicenceGate licence;
+    const char* text;
+};
+
+enum class HelperId : std::uint32_t {
+#define EBPF_HELPER(id, name, returns, a1, a2, a3, a4, a5, effects, map_mask, program_mask, licence, text) name = id,
+#include "spec/helpers.def"
+#undef EBPF_HELPER
+};
+
+/// Returns all rows of helpers.def, by ascending id.
+std::span<const HelperSpec> helpers() noexcept;
+/// Returns the row with `id`, or nullptr.
+const HelperSpec* find_helper(std::uint32_t id) noexcept;
+
+}  // namespace ebpf::spec

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: MIT
+#include "spec/programs.hpp"
+
+#include <array>
+#include <cstddef>
+#include <utility>
+
+#include "ebpf/contexts.h"
+
+namespace ebpf::spec {
+namespace {
+
+constexpr auto kProgramTypes = std::to_array<ProgramTypeSpec>({
+#define EBPF_PROGRAM_TYPE(name, number, text_name, context, return_min, return_max, default_action) \
+    {ProgramType::name, text_name, ContextId::context, return_min, return_max, default_action},
+#include "spec/program_types.def"
+#undef EBPF_PROGRAM_TYPE
+});
+
+constexpr auto kContexts = std::to_array<ContextSpec>({
+    {ContextId::Memory, "memory", 0, sizeof(ebpf_memory_context)},
+#define EBPF_CONTEXT(name, program_struct, bytes, host_struct) \
+    {ContextId::name, program_struct, bytes, sizeof(host_struct)},
+#include "spec/contexts.def"
+#undef EBPF_CONTEXT
+});
+
+constexpr auto kFields = std::to_array<ContextField>({
+#define EBPF_FIELD(context, field, offset, size, permission, meaning, host_struct, host_field)      \
+    {ContextId::context,      #field, offset, size, FieldPermission::permission, FieldMeaning::meaning, \
+     offsetof(host_struct, host_field), sizeof(std::declval<host_struct&>().host_field)},
+#include "spec/contexts.def"
+#undef EBPF_FIELD
+});
+
+constexpr auto kSections = std::to_array<SectionSpec>({
+#define EBPF_SECTION(pattern, type, attach_type) {pattern, ProgramType::type, attach_type},
+#include "spec/sections.def"
+#undef EBPF_SECTION
+});
+
+}  // namespace
+
+std::span<const ProgramTypeSpec> program_types() noexcept { return kProgramTypes; }
+
+const ProgramTypeSpec* find_program_type(std::uint32_t number) noexcept {
+    for (const auto& row : kProgramTypes) {
+        if (static_cast<std::uint32_t>(row.type) == number) return &row;
+    }
+    return nullptr;
+}
+
+const ProgramTypeSpec* find_program_type(std::string_view name) noexcept {
+    for (const auto& row : kProgramTypes) {
+        if (name == row.name) return &row;
+    }
+    return nullptr;
+}
+
+const ContextSpec& context_spec(ContextId id) noexcept { return kContexts[static_cast<std::size_t>(id)]; }
+
+std::span<const ContextField> context_fields() noexcept { return kFields; }
+
+const ContextField* find_context_field(ContextId context, std::int64_t offset, std::uint32_t size) noexcept {
+    for (const auto& field : kFields) {
+        if (field.context == context && offset >= field.offset &&
+            offset + std::int64_t{size} <= std::int64_t{field.offset} + field.size) {
+            return &field;
+        }
+    }
+    return nullptr;
+}
+
+std::span<const SectionSpec> sections() noexcept { return kSections; }
+
+const SectionSpec* find_section(std::string_view name) noexcept {
+    for (const auto& row : kSections) {
+        std::string_view pattern = row.pattern;
+        if (!pattern.ends_with('+')) {
+            if (name == pattern) return &row;
+            continue;
+        }
+        pattern.remove_suffix(1);
+        if (name == pattern) return &row;
+        if (name.starts_with(pattern) && name.size() > pattern.size() &&
+            (name[pattern.size()] == '/' || name[pattern.size()] == '.')) {
+            return &row;
+        }
+    }
+    return nullptr;
+}
+
+}  // namespace ebpf::spec

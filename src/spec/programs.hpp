@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+// Program types, their contexts, and ELF section names.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+namespace ebpf::spec {
+
+enum class ProgramType : std::uint32_t {
+    Unspecified = 0,
+#define EBPF_PROGRAM_TYPE(name, number, text_name, context, return_min, return_max, default_action) name = number,
+#include "spec/program_types.def"
+#undef EBPF_PROGRAM_TYPE
+};
+
+enum class ContextId : std::uint8_t {
+    Memory,  ///< no structure: r1 = memory of known length, r2 = its length
+#define EBPF_CONTEXT(name, program_struct, bytes, host_struct) name,
+#include "spec/contexts.def"
+#undef EBPF_CONTEXT
+};
+
+enum class FieldPermission : std::uint8_t { Read, ReadWrite };
+enum class FieldMeaning : std::uint8_t { Plain, PacketStart, PacketEnd, PacketMeta };
+
+struct ContextField {
+    ContextId context;
+    const char* name;
+    std::uint32_t offset;       ///< in the program's structure, bytes
+    std::uint32_t size;
+    FieldPermission permission;
+    FieldMeaning meaning;
+    std::uint32_t host_offset;  ///< in the host's structure (include/ebpf/contexts.h), bytes
+    std::uint32_t host_size;
+};
+
+struct ContextSpec {
+    ContextId id;
+    const char* name;           ///< structure name in programs
+    std::uint32_t bytes;        ///< size of the program's structure
+    std::uint32_t host_bytes;
+};
+
+struct ProgramTypeSpec {
+    ProgramType type;
+    const char* name;
+    ContextId context;
+    std::int64_t return_min;
+    std::int64_t return_max;    ///< less than return_min: any value may be returned
+    std::uint64_t default_action;
+};
+
+/// A set of program types: bit = row of program_types.def.
+using ProgramTypeMask = std::uint32_t;
+inline constexpr ProgramTypeMask kAllPrograms = ~ProgramTypeMask{0};
+
+struct SectionSpec {
+    const char* pattern;
+    ProgramType type;
+    std::uint32_t attach_type;
+};
+
+std::span<const ProgramTypeSpec> program_types() noexcept;
+const ProgramTypeSpec* find_program_type(std::uint32_t number) noexcept;
+const ProgramTypeSpec* find_program_type(std::string_view name) noexcept;
+const ContextSpec& context_spec(ContextId id) noexcept;
+std::span<const ContextField> context_fields() noexcept;
+/// Returns the field of `context` that covers [offset, offset+size) wholly, or nullptr.
+const ContextField* find_context_field(ContextId context, std::int64_t offset, std::uint32_t size) noexcept;
+std::span<const SectionSpec> sections() noexcept;
+/// Returns the row that an ELF section name selects, or nullptr.
+const SectionSpec* find_section(std::string_view name) noexcept;
+
+/// Bit of `type` in a ProgramTypeMask.
+constexpr ProgramTypeMask program_bit(ProgramType type) {
+    unsigned row = 0;
+#define EBPF_PROGRAM_TYPE(name, number, text_name, context, return_min, return_max, default_action) \
+    if (type == ProgramType::name) return ProgramTypeMask{1} << row;                                 \
+    ++row;
+#include "spec/program_types.def"
+#undef EBPF_PROGRAM_TYPE
+    return 0;
+}
+constexpr ProgramTypeMask programs(auto... types) { return (program_bit(types) | ...); }
+
+}  // namespace ebpf::spec
