@@ -12,12 +12,12 @@
 
 namespace ebpf::isa {
 
-/// Why and where a decode failed. For text see isa/decode_text.hpp.
+/// Why and where a decode failed. For text see isa/text/decode_text.hpp.
 struct DecodeError {
     Status status = Status::Ok;
-    std::uint32_t slot = 0;     ///< slot of the instruction
-    const char* field = "";     ///< "opcode", "dst", "src", "offset", "imm" or ""
-    std::int64_t value = 0;     ///< what the field holds
+    std::uint32_t slot = 0;  ///< slot that holds the field
+    const char* field = "";  ///< "opcode", "dst", "src", "offset", "imm"; "" if the fault is not in a field
+    std::int64_t value = 0;  ///< what the field holds; without a field: the size in question
 };
 
 /// Decodes `bytes` (little-endian slots) and validates every field and jump target.

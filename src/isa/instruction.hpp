@@ -12,12 +12,12 @@ namespace ebpf::isa {
 
 /// One decoded instruction; all its fields have been validated against its form.
 struct Instruction {
-    spec::Form form{};          ///< row of the table
+    spec::Form form{};  ///< row of the table
     std::uint8_t dst = 0;
     std::uint8_t src = 0;
     std::int16_t offset = 0;
-    std::int64_t imm = 0;       ///< sign-extended 32-bit immediate; LoadImm64 Value: the whole 64 bits;
-                                ///< other LoadImm64: low half first imm, high half second imm
+    std::int64_t imm = 0;  ///< sign-extended 32-bit immediate; LoadImm64 Value: the whole 64 bits;
+                           ///< other LoadImm64: low half first imm, high half second imm
     [[nodiscard]] const spec::FormSpec& spec() const noexcept { return spec::form_spec(form); }
     friend bool operator==(const Instruction&, const Instruction&) = default;
 };
@@ -26,7 +26,8 @@ struct Instruction {
 using Code = FallibleVector<Instruction>;
 
 /// Returns the slot that a jump at slot `pc` goes to. Requires: spec().may_jump or CallLocal.
-constexpr std::int64_t jump_target(const Instruction& instruction, const spec::FormSpec& form, std::int64_t pc) {
+constexpr std::int64_t jump_target(const Instruction& instruction, const spec::FormSpec& form,
+                                   std::int64_t pc) {
     const bool in_imm = form.family == spec::Family::CallLocal ||
                         (form.family == spec::Family::Goto && form.width == spec::Width::W32);
     return pc + 1 + (in_imm ? instruction.imm : std::int64_t{instruction.offset});

@@ -168,6 +168,10 @@ constexpr void add_wide(Table& table, WideKind kind) {
     form.src = FieldRule::Fixed;
     form.selector = static_cast<std::int32_t>(kind);
     form.imm = FieldRule::Any;
+    // Only these kinds use the second immediate; VariableAddress: Linux puts the BTF object there.
+    const bool has_next_imm = kind == WideKind::Value || kind == WideKind::MapFdValue ||
+                              kind == WideKind::MapIndexValue || kind == WideKind::VariableAddress;
+    form.next_imm = has_next_imm ? FieldRule::Any : FieldRule::Zero;
     form.slots = 2;
     form.writes_dst = true;
     form.section = "RFC 9669 5.4";

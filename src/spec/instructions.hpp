@@ -126,6 +126,7 @@ struct FormSpec {
     FieldRule src = FieldRule::Zero;
     FieldRule offset = FieldRule::Zero;
     FieldRule imm = FieldRule::Zero;
+    FieldRule next_imm = FieldRule::Zero;  ///< LoadImm64: the second slot's imm
     std::int32_t selector = 0;       ///< the value of the field whose rule is Fixed
     const char* symbol = "";         ///< operator as the disassembler writes it
     const char* section = "";        ///< where it is specified
