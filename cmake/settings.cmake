@@ -18,3 +18,8 @@ if(EBPF_SANITIZE)
     target_compile_options(ebpf_sanitizers INTERFACE -fsanitize=${EBPF_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
     target_link_options(ebpf_sanitizers INTERFACE -fsanitize=${EBPF_SANITIZE})
 endif()
+
+# fmt, header-only, so that every host uses the same.
+find_package(fmt REQUIRED)
+add_library(ebpf_fmt INTERFACE)
+target_link_libraries(ebpf_fmt INTERFACE fmt::fmt-header-only)

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: MIT
+// Whole files. Host part: not in the kernel set.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "base/error.hpp"
+
+namespace ebpf::platform {
+
+/// Returns the bytes of the regular file at `path`.
+/// Errors: NotFound, AccessDenied, TooBig - more than `max_bytes`, InvalidArgument - not a regular file,
+/// Environment.
+Result<std::vector<std::byte>> read_file(const std::string& path, std::size_t max_bytes);
+
+}  // namespace ebpf::platform
