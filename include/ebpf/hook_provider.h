@@ -12,21 +12,24 @@ extern "C" {
 
 #define EBPF_HOOK_ABI_VERSION 1u
 
-/** A thread's lease of a per-CPU slot; opaque to providers. */
+/** A thread that invokes; opaque to providers. */
 struct ebpf_hook_thread;
 
 /** The runtime's side. Valid from attach() until detach() has returned. `link` is the pointer given to attach(). */
 struct ebpf_hook_dispatch {
     uint32_t version;
     uint32_t size;
-    /** Leases a slot for the calling thread. Returns 0 or a negative errno (-EBUSY: no slot is free). */
+    /** Makes the calling thread known. Returns 0 or a negative errno (-ENOMEM). Any number of threads may enter. */
     int (*thread_enter)(void* link, struct ebpf_hook_thread** thread);
-    /** Gives the slot back. Call on the thread that entered, outside a batch. */
+    /** Forgets the thread. Call on the thread that entered, outside a batch, before detach() returns. */
     void (*thread_leave)(struct ebpf_hook_thread* thread);
-    /** Brackets invocations: between them nothing that programs see is freed. Keep batches short (one ring block). */
+    /** Brackets invocations: leases a per-CPU slot, and nothing that programs see is freed until batch_end(). Keep
+     *  batches short (one ring block) and wait for nothing inside: there are as many slots as possible CPUs, and when
+     *  more threads than that are inside batches, batch_begin() waits for one to end. */
     void (*batch_begin)(struct ebpf_hook_thread* thread);
     void (*batch_end)(struct ebpf_hook_thread* thread);
-    /** Runs the link's program on `context` (the host structure of the program type). Returns r0. Inside a batch. */
+    /** Runs the link's program on `context` (the host structure of the program type: ebpf/contexts.h). Returns r0.
+     *  Inside a batch, on the thread that began it. */
     uint64_t (*invoke)(void* link, struct ebpf_hook_thread* thread, void* context);
 };
 
@@ -59,7 +62,8 @@ struct ebpf_hook_provider {
                   void* link, void** attachment, char* reason, size_t reason_bytes);
     /** Stops invoking: when it returns no invocation runs or follows and the host is as before attach(). */
     void (*detach)(void* provider, void* attachment);
-    /** Writes up to `capacity` counters, returns how many there are. May be NULL. Any thread. */
+    /** Writes up to `capacity` counters, returns how many there are. May be NULL. Any thread, never during or after
+     *  detach(); must be quick and must not call the context. */
     size_t (*counters)(void* provider, void* attachment, struct ebpf_hook_counter* counters, size_t capacity);
 };
 

@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <span>
 
-#include "base/fallible_vector.hpp"
 #include "base/status.hpp"
 #include "ebpf/hook_provider.h"
 #include "engine/engine.hpp"
@@ -16,44 +15,69 @@
 
 namespace ebpf::runtime {
 
-/// A program that was verified and compiled; the caller vouches that `image` is of exactly the verified bytes.
+/// Largest id, Linux's; numbers start again at 1 behind it, leaving out those in use.
+inline constexpr std::uint32_t kMaxId = 0x7fffffff;
+
+/// A program that was verified and compiled; the caller vouches that `image` is of exactly the verified
+/// bytes.
 struct ProgramDefinition {
-    const char* name = "";                   ///< copied; longer names are cut to kNameBytes - 1
+    const char* name = "";  ///< copied; longer names are cut to kNameBytes - 1
     spec::ProgramType type = spec::ProgramType::Unspecified;
     std::uint32_t attach_type = 0;
-    engine::Image* image = nullptr;          ///< ownership passes, also on failure
-    std::span<const Ref<MapObject>> maps;    ///< kept alive as long as the program
-    std::span<const std::byte> bytecode;     ///< as verified (xlated, before lowering); copied
-    std::uint8_t tag[8] = {};                ///< first bytes of the SHA-256 of the bytecode
-    std::uint64_t memory_length = 0;         ///< ProgramType::Memory
+    engine::Image* image = nullptr;        ///< ownership passes, also on failure
+    std::span<const Ref<MapObject>> maps;  ///< kept alive as long as the program
+    std::span<const std::byte> bytecode;   ///< as verified (xlated, before lowering); copied
+    std::uint8_t tag[kTagBytes] = {};      ///< first bytes of the SHA-256 of the bytecode
+    std::uint64_t memory_length = 0;       ///< ProgramType::Memory
+    bool is_gpl_compatible = false;
     std::uint32_t creator_uid = 0;
 };
 
 struct ContextOptions {
-    std::uint32_t slots = 0;                 ///< per-CPU slots; 0: the host's number of possible CPUs
-    void (*trace)(void* owner, const char* text, std::size_t bytes) noexcept = nullptr;  ///< trace_printk; may be null
+    std::uint32_t slots = 0;  ///< per-CPU slots; 0: the host's number of possible CPUs
+    /// Takes a line of trace_printk (no NUL, no line feed added). Called on hook threads inside an epoch: it
+    /// must not block and must not call the context. nullptr: lines are dropped.
+    void (*trace)(void* owner, const char* text, std::size_t bytes) noexcept = nullptr;
     void* trace_owner = nullptr;
 };
 
 /// The execution context.
-/// Threads: any for every member unless said otherwise; readers (find, run) take no locks that writers hold for long.
+/// Threads: any for every member unless said otherwise; invocations take no locks. No member may be called
+/// from inside an epoch of the context, thus not from helpers, trace or a provider's counters().
 class Context {
   public:
-    /// Makes an empty context. Errors: OutOfMemory.
+    /// Makes an empty context. Errors: OutOfMemory, Environment - the host gives no random bytes.
     static StatusOr<Context*> create(const ContextOptions& options) noexcept;
-    /// Detaches every link, drops pins, frees everything. Requires: no invocation and no Ref is left outside.
+    /// Drops pins, detaches every link, frees everything. Requires: no other call, no invocation and no Ref
+    /// outside.
     static void destroy(Context* context) noexcept;
+
+    Context(const Context&) = delete;
+    Context& operator=(const Context&) = delete;
+
+    /// Number of per-CPU slots: what get_smp_processor_id stays below, and the length of per-CPU data.
+    [[nodiscard]] std::uint32_t slots() const noexcept;
 
     /// Makes a map. Errors: those of maps::validate_shape(), OutOfMemory.
     StatusOr<Ref<MapObject>> create_map(const spec::MapShape& shape, const char* name,
                                         std::uint32_t creator_uid) noexcept;
-    /// Publishes a program. Errors: OutOfMemory, InvalidArgument.
+    /// Publishes a program. Errors: OutOfMemory; InvalidArgument - no image, unknown type, an empty map
+    /// reference, or
+    ///   a prog array among the maps belongs to programs of another type, attach type or engine.
     StatusOr<Ref<ProgramObject>> add_program(const ProgramDefinition& definition) noexcept;
-    /// Attaches `program` through the provider of its program type and attach type. On failure `reason` holds text.
-    /// Errors: NotSupported - no provider; those of the provider.
-    StatusOr<Ref<LinkObject>> create_link(const Ref<ProgramObject>& program, const ebpf_attach_request& request,
+    /// Attaches `program` through the provider of its program type and request.attach_type. On failure
+    /// `reason` holds NUL-terminated text. May block as long as the provider does. Errors: VersionMismatch -
+    /// the request's version or size; InvalidArgument - the program was made for another
+    ///   attach type; NotSupported - no provider; OutOfMemory; those of the provider, by errno (e.g. Busy).
+    StatusOr<Ref<LinkObject>> create_link(const Ref<ProgramObject>& program,
+                                          const ebpf_attach_request& request,
                                           std::span<char> reason) noexcept;
-    /// Detaches now, although references may remain. Errors: NotAttached.
+    /// Replaces the program of a link: every invocation runs either the old or the new one, and those that
+    /// begin after the return the new one. The counters of the hook go on. Errors: InvalidArgument - program
+    /// type or attach type differs from the old one's; NotAttached.
+    Status update_link(LinkObject& link, const Ref<ProgramObject>& program) noexcept;
+    /// Detaches now, although references may remain. May block. Errors: NotAttached - also while
+    /// another thread detaches.
     Status detach(LinkObject& link) noexcept;
 
     /// Finds by id; NotFound also for an object that is going away.
@@ -63,24 +87,42 @@ class Context {
     /// Returns the smallest id of `kind` above `after`, or NotFound.
     StatusOr<std::uint32_t> next_id(ObjectKind kind, std::uint32_t after) noexcept;
 
-    /// Gives an object a name that keeps it alive. Errors: AlreadyExists, InvalidArgument (empty or over
-    /// kMaxPinBytes), OutOfMemory.
+    /// Gives an object a name that keeps it alive. Errors: AlreadyExists, InvalidArgument (empty or
+    /// kMaxPinBytes or more with the NUL), OutOfMemory.
     Status pin(const char* path, const Ref<Object>& object) noexcept;
+    /// Takes a name away. Errors: NotFound.
     Status unpin(const char* path) noexcept;
+    /// Errors: NotFound.
     StatusOr<Ref<Object>> find_pin(const char* path) noexcept;
-    /// Copies the pin after `after` in byte order (empty: the first) to `path`. Errors: NotFound.
+    /// Finds the pin after `after` in byte order (empty: the first) and copies its name with NUL to `path`.
+    /// Errors: NotFound; TooBig - `path` is too short (kMaxPinBytes always suffices).
     StatusOr<Ref<Object>> next_pin(const char* after, std::span<char> path) noexcept;
 
-    /// Runs `program` once on `host_context` on the calling thread with a slot leased for the call.
+    /// Runs `program` once on the calling thread with a slot leased for the call, waiting for a slot while
+    /// all are in use. `host_context` is the host structure of the program type (include/ebpf/contexts.h).
+    /// ProgramType::Memory: the address of the memory itself, and `r2` must be the length that the program
+    /// was verified for; else 0. Errors: InvalidArgument - r2.
     StatusOr<std::uint64_t> run(ProgramObject& program, void* host_context, std::uint64_t r2) noexcept;
 
-    /// Hook providers. unregister detaches the provider's links first.
+    /// Switches the measuring of run times on or off (BPF_ENABLE_STATS); run counts are always kept.
+    void set_stats_enabled(bool enabled) noexcept;
+    [[nodiscard]] bool is_stats_enabled() const noexcept;
+
+    /// Adds a hook. Errors: VersionMismatch - version or size is not ours; InvalidArgument - name, attach or
+    /// detach is
+    ///   missing; AlreadyExists - its program and attach type has one; OutOfMemory.
     Status register_provider(const ebpf_hook_provider* provider) noexcept;
+    /// Refuses further links, detaches the provider's links, then forgets it: nothing calls it after Ok.
+    /// Errors: NotFound; Busy - another thread is inside its attach() or detach(): call again, nothing new
+    /// gets in.
     Status unregister_provider(const ebpf_hook_provider* provider) noexcept;
 
   private:
-    Context() = default;
+    friend struct State;
+    explicit Context(State& state) noexcept : state_(&state) {}
     ~Context() = default;
+
+    State* state_;
 };
 
 }  // namespace ebpf::runtime

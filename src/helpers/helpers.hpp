@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT
+// The helpers of helpers.def as functions that engines call.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "engine/engine.hpp"
+
+namespace ebpf::helpers {
+
+/// Longest text of one trace_printk call, as Linux's buffer; what is longer is cut.
+inline constexpr std::size_t kTraceBytes = 1024;
+
+/// Returns a binding for every row of helpers.def, for engine::Bindings::helpers. Which of them a program may
+/// call was decided by the verifier: helpers trust their arguments to fulfil the contracts of helpers.def.
+///
+/// Errors appear in r0 as negative Linux errno values on every host. What an invocation must have set:
+/// - services with monotonic_ns and random_u32; trace may be null, then lines are dropped;
+/// - map arguments: the address of a maps::Map; a prog array's elements point to a TailTarget;
+/// - tail_call: when it returns 0, tail_target is where the engine goes on, and the call has been counted in
+///   tail_calls; else tail_target is nullptr and r0 is -EINVAL (index, empty element) or -ELOOP (the 34th
+///   call).
+/// Threads: any; inside an epoch of the domain that the maps belong to.
+std::span<const engine::HelperBinding> bindings() noexcept;
+
+}  // namespace ebpf::helpers
