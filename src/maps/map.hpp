@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: MIT
+// Map: key/value storage that programs and requests share. One file per family; common checks are made here.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "base/status.hpp"
+#include "epoch/epoch.hpp"
+#include "spec/maps.hpp"
+
+namespace ebpf::maps {
+
+class Map;
+
+/// What a family implements. Keys and values have the sizes of the shape; flags have been checked.
+struct MapOps {
+    void (*destroy)(Map& map) noexcept;
+    void* (*lookup)(Map& map, const void* key) noexcept;
+    Status (*read)(Map& map, const void* key, void* value) noexcept;
+    Status (*update)(Map& map, const void* key, const void* value, std::uint64_t flags) noexcept;
+    Status (*erase)(Map& map, const void* key) noexcept;
+    Status (*next_key)(Map& map, const void* key, void* next) noexcept;
+    std::uint32_t (*count)(const Map& map) noexcept;
+};
+
+/// Checks a shape against its row of map_types.def.
+/// Errors: NotSupported - unknown type; InvalidArgument - sizes or flags; TooBig - beyond kMaxMapBytes.
+Status validate_shape(const spec::MapShape& shape) noexcept;
+
+/// A map. Its memory is one page-aligned region with offsets inside (docs/memory.md).
+/// Threads: any, for every member; calls marked "inside" must be made inside an epoch of `domain`.
+class Map {
+  public:
+    /// Makes an empty map (an array: all zero). Errors: those of validate_shape, OutOfMemory.
+    static StatusOr<Map*> create(const spec::MapShape& shape, epoch::Domain& domain) noexcept;
+    /// Frees the map at once. Requires: no reader can hold it or its values any more; a prog array is empty.
+    static void destroy(Map* map) noexcept;
+
+    Map(const Map&) = delete;
+    Map& operator=(const Map&) = delete;
+
+    [[nodiscard]] const spec::MapShape& shape() const noexcept { return shape_; }
+
+    /// Returns the address of the value under `key`, or nullptr. Inside; valid until the epoch is left.
+    void* lookup(const void* key) noexcept { return ops_->lookup(*this, key); }
+    /// Copies the value under `key` out; not torn by updates made through update(). Errors: NotFound. Inside.
+    Status read(const void* key, void* value) noexcept { return ops_->read(*this, key, value); }
+    /// Stores a value; `flags` is kUpdateAny, kUpdateNoExist or kUpdateExist.
+    /// Errors: AlreadyExists, NotFound, TooBig - max_entries reached or index out of range, OutOfMemory - too
+    /// many
+    ///   elements wait for readers to leave, InvalidArgument - flags, NotSupported - not this way. Inside.
+    Status update(const void* key, const void* value, std::uint64_t flags) noexcept;
+    /// Deletes the element under `key`. Errors: NotFound, InvalidArgument - an array. Inside.
+    Status erase(const void* key) noexcept { return ops_->erase(*this, key); }
+    /// Copies the key after `key` (nullptr or a key that is not there: the first). Errors: NotFound - no
+    /// more. Inside.
+    Status next_key(const void* key, void* next) noexcept { return ops_->next_key(*this, key, next); }
+    /// Number of elements that exist (an array: max_entries).
+    [[nodiscard]] std::uint32_t count() const noexcept { return ops_->count(*this); }
+    /// Address of element 0's value if direct value access is possible (an array of bytes), else nullptr.
+    [[nodiscard]] void* direct_value() const noexcept { return direct_value_; }
+    /// The map's memory.
+    [[nodiscard]] std::span<const std::byte> region() const noexcept { return {region_, region_bytes_}; }
+
+  protected:
+    Map(const spec::MapShape& shape, const MapOps& ops, epoch::Domain& domain) noexcept
+        : shape_(shape), ops_(&ops), domain_(&domain) {}
+    ~Map() = default;
+    /// Takes the region's memory; false when memory is short.
+    [[nodiscard]] bool take_region(std::uint64_t bytes) noexcept;
+    void free_region() noexcept;
+
+    spec::MapShape shape_;
+    const MapOps* ops_;
+    epoch::Domain* domain_;
+    std::byte* region_ = nullptr;
+    std::size_t region_bytes_ = 0;
+    void* direct_value_ = nullptr;
+};
+
+/// Puts `program` (opaque; `id` is what readers of the map see) at `index` of a prog array and returns what
+/// was there. nullptr empties the element. The caller keeps the references; an old one may be used until its
+/// epoch has passed. Errors: WrongKind - not a prog array, TooBig - index out of range.
+StatusOr<void*> exchange_program(Map& map, std::uint32_t index, void* program, std::uint32_t id) noexcept;
+
+/// Returns the program at `index` of a prog array, or nullptr (also: out of range, not a prog array). Inside.
+void* program_at(Map& map, std::uint32_t index) noexcept;
+
+}  // namespace ebpf::maps

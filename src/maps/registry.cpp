@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT
+// The generic part of maps: validation against the table and the choice of family.
+#include <new>
+
+#include "maps/families.hpp"
+#include "maps/map.hpp"
+#include "maps/region.hpp"
+#include "platform/pages.hpp"
+
+namespace ebpf::maps {
+
+Status validate_shape(const spec::MapShape& shape) noexcept {
+    const spec::MapTypeSpec* row = spec::find_map_type(static_cast<std::uint32_t>(shape.type));
+    if (row == nullptr) return Status::NotSupported;
+    if (shape.max_entries == 0 || shape.value_size == 0 || shape.key_size == 0)
+        return Status::InvalidArgument;
+    if ((shape.flags & ~row->allowed_flags) != 0) return Status::InvalidArgument;
+    const std::uint32_t both = spec::kMapReadOnlyProgram | spec::kMapWriteOnlyProgram;
+    if ((shape.flags & both) == both) return Status::InvalidArgument;
+    if (row->key_rule == spec::KeyRule::U32Index && shape.key_size != 4) return Status::InvalidArgument;
+    if (row->value_rule == spec::ValueRule::U32Handle && shape.value_size != 4)
+        return Status::InvalidArgument;
+    if (shape.key_size > spec::kMaxKeyBytes || shape.value_size > spec::kMaxValueBytes) return Status::TooBig;
+    const std::uint64_t element = std::uint64_t{shape.key_size} + shape.value_size;
+    if (element * shape.max_entries > spec::kMaxMapBytes) return Status::TooBig;
+    return Status::Ok;
+}
+
+StatusOr<Map*> Map::create(const spec::MapShape& shape, epoch::Domain& domain) noexcept {
+    if (const Status status = validate_shape(shape); status != Status::Ok) return std::unexpected(status);
+    switch (shape.type) {
+        case spec::MapType::Hash:
+            return create_hash(shape, domain);
+        case spec::MapType::Array:
+            return create_array(shape, domain);
+        case spec::MapType::ProgArray:
+            return create_prog_array(shape, domain);
+    }
+    return std::unexpected(Status::NotSupported);
+}
+
+void Map::destroy(Map* map) noexcept {
+    if (map == nullptr) return;
+    map->free_region();
+    map->ops_->destroy(*map);
+}
+
+Status Map::update(const void* key, const void* value, std::uint64_t flags) noexcept {
+    if (flags > spec::kUpdateExist) return Status::InvalidArgument;
+    return ops_->update(*this, key, value, flags);
+}
+
+bool Map::take_region(std::uint64_t bytes) noexcept {
+    region_bytes_ = static_cast<std::size_t>(round_up(bytes, platform::kPageBytes));
+    region_ = static_cast<std::byte*>(platform::allocate_pages(region_bytes_));
+    return region_ != nullptr;
+}
+
+void Map::free_region() noexcept {
+    platform::release_pages(region_, region_bytes_);
+    region_ = nullptr;
+}
+
+}  // namespace ebpf::maps
