@@ -1,0 +1,314 @@
+// SPDX-License-Identifier: MIT
+#include "maps/map.hpp"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cstring>
+#include <map>
+#include <random>
+#include <set>
+#include <thread>
+#include <vector>
+
+#include "maps/region.hpp"
+
+namespace ebpf::maps {
+namespace {
+
+using spec::MapShape;
+using spec::MapType;
+
+struct MapTest : testing::Test {
+    void SetUp() override { domain = *epoch::Domain::create(4); }
+    void TearDown() override {
+        domain->synchronise();
+        Map::destroy(map);
+        epoch::Domain::destroy(domain);
+    }
+    Map& make(const MapShape& shape) {
+        map = *Map::create(shape, *domain);
+        return *map;
+    }
+    epoch::Domain* domain = nullptr;
+    Map* map = nullptr;
+};
+
+MapShape array_of(std::uint32_t value_size, std::uint32_t entries) {
+    return {
+        .type = MapType::Array, .key_size = 4, .value_size = value_size, .max_entries = entries, .flags = 0};
+}
+MapShape hash_of(std::uint32_t key_size, std::uint32_t value_size, std::uint32_t entries) {
+    return {.type = MapType::Hash,
+            .key_size = key_size,
+            .value_size = value_size,
+            .max_entries = entries,
+            .flags = 0};
+}
+
+TEST(ValidateShape, RefusesWhatTheTableDoesNotAllow) {
+    EXPECT_EQ(validate_shape(array_of(8, 1)), Status::Ok);
+    MapShape shape = array_of(8, 1);
+    shape.type = static_cast<MapType>(999);
+    EXPECT_EQ(validate_shape(shape), Status::NotSupported);
+    EXPECT_EQ(validate_shape(array_of(8, 0)), Status::InvalidArgument);
+    EXPECT_EQ(validate_shape(array_of(0, 1)), Status::InvalidArgument);
+    EXPECT_EQ(validate_shape(hash_of(0, 8, 1)), Status::InvalidArgument);
+    shape = array_of(8, 1);
+    shape.key_size = 8;
+    EXPECT_EQ(validate_shape(shape), Status::InvalidArgument);
+    shape = array_of(8, 1);
+    shape.flags = spec::kMapNoPrealloc;
+    EXPECT_EQ(validate_shape(shape), Status::InvalidArgument);
+    shape.flags = spec::kMapReadOnlyProgram | spec::kMapWriteOnlyProgram;
+    EXPECT_EQ(validate_shape(shape), Status::InvalidArgument);
+    EXPECT_EQ(validate_shape(hash_of(spec::kMaxKeyBytes + 1, 8, 1)), Status::TooBig);
+    EXPECT_EQ(validate_shape(array_of(spec::kMaxValueBytes + 1, 1)), Status::TooBig);
+    EXPECT_EQ(validate_shape(array_of(spec::kMaxValueBytes, 0xffffffff)), Status::TooBig);
+    shape = array_of(8, 1);
+    shape.type = MapType::ProgArray;
+    EXPECT_EQ(validate_shape(shape), Status::InvalidArgument);
+}
+
+TEST_F(MapTest, ArrayStoresByIndex) {
+    Map& array = make(array_of(12, 3));
+    const epoch::ReaderScope scope(*domain);
+    std::uint32_t key = 2;
+    const char value[12] = "hello world";
+    EXPECT_EQ(array.update(&key, value, spec::kUpdateAny), Status::Ok);
+    EXPECT_STREQ(static_cast<const char*>(array.lookup(&key)), value);
+    char out[12] = {};
+    EXPECT_EQ(array.read(&key, out), Status::Ok);
+    EXPECT_STREQ(out, value);
+    EXPECT_EQ(array.update(&key, value, spec::kUpdateNoExist), Status::AlreadyExists);
+    EXPECT_EQ(array.update(&key, value, spec::kUpdateExist), Status::Ok);
+    EXPECT_EQ(array.update(&key, value, 3), Status::InvalidArgument);
+    EXPECT_EQ(array.erase(&key), Status::InvalidArgument);
+    key = 3;
+    EXPECT_EQ(array.lookup(&key), nullptr);
+    EXPECT_EQ(array.update(&key, value, spec::kUpdateAny), Status::TooBig);
+    EXPECT_EQ(array.count(), 3U);
+}
+
+TEST_F(MapTest, ArrayIteratesAllIndices) {
+    Map& array = make(array_of(4, 3));
+    std::uint32_t key = 99;
+    std::uint32_t next = 99;
+    EXPECT_EQ(array.next_key(nullptr, &next), Status::Ok);
+    EXPECT_EQ(next, 0U);
+    EXPECT_EQ(array.next_key(&key, &next), Status::Ok);
+    EXPECT_EQ(next, 0U);
+    key = 1;
+    EXPECT_EQ(array.next_key(&key, &next), Status::Ok);
+    EXPECT_EQ(next, 2U);
+    key = 2;
+    EXPECT_EQ(array.next_key(&key, &next), Status::NotFound);
+}
+
+TEST_F(MapTest, ArrayValuesAreAlignedAndInsideTheRegion) {
+    Map& array = make(array_of(3, 10));
+    for (std::uint32_t key = 0; key < 10; ++key) {
+        auto* value = static_cast<std::byte*>(array.lookup(&key));
+        EXPECT_EQ(reinterpret_cast<std::uintptr_t>(value) % 8, 0U);
+        EXPECT_GE(value, array.region().data());
+        EXPECT_LE(value + 3, array.region().data() + array.region().size());
+    }
+    EXPECT_EQ(array.direct_value(), array.region().data() + 4096);
+}
+
+TEST_F(MapTest, HashHonoursFlagsAndLimit) {
+    Map& hash = make(hash_of(4, 8, 2));
+    const epoch::ReaderScope scope(*domain);
+    std::uint32_t key = 1;
+    std::uint64_t value = 10;
+    EXPECT_EQ(hash.lookup(&key), nullptr);
+    EXPECT_EQ(hash.update(&key, &value, spec::kUpdateExist), Status::NotFound);
+    EXPECT_EQ(hash.update(&key, &value, spec::kUpdateNoExist), Status::Ok);
+    EXPECT_EQ(hash.update(&key, &value, spec::kUpdateNoExist), Status::AlreadyExists);
+    value = 11;
+    EXPECT_EQ(hash.update(&key, &value, spec::kUpdateAny), Status::Ok);
+    EXPECT_EQ(*static_cast<std::uint64_t*>(hash.lookup(&key)), 11U);
+    key = 2;
+    EXPECT_EQ(hash.update(&key, &value, spec::kUpdateAny), Status::Ok);
+    key = 3;
+    EXPECT_EQ(hash.update(&key, &value, spec::kUpdateAny), Status::TooBig);
+    EXPECT_EQ(hash.count(), 2U);
+    key = 1;
+    EXPECT_EQ(hash.erase(&key), Status::Ok);
+    EXPECT_EQ(hash.erase(&key), Status::NotFound);
+    key = 3;
+    EXPECT_EQ(hash.update(&key, &value, spec::kUpdateAny), Status::Ok);
+}
+
+TEST_F(MapTest, HashAddressStaysValidInsideTheEpochThatDeletes) {
+    Map& hash = make(hash_of(4, 8, 4));
+    const epoch::ReaderScope scope(*domain);
+    const std::uint32_t key = 1;
+    std::uint64_t value = 77;
+    ASSERT_EQ(hash.update(&key, &value, spec::kUpdateAny), Status::Ok);
+    const auto* address = static_cast<const std::uint64_t*>(hash.lookup(&key));
+    ASSERT_EQ(hash.erase(&key), Status::Ok);
+    for (value = 0; value < 100; ++value) {
+        ASSERT_EQ(hash.update(&key, &value, spec::kUpdateAny), Status::Ok);
+        ASSERT_EQ(hash.erase(&key), Status::Ok);
+    }
+    EXPECT_EQ(*address, 77U);
+}
+
+TEST_F(MapTest, HashUpdatesInPlaceWhenEveryElementWaitsForAReader) {
+    Map& hash = make(hash_of(4, 8, 1));
+    const epoch::ReaderScope scope(*domain);
+    const std::uint32_t key = 1;
+    for (std::uint64_t value = 0; value < 5000; ++value) {
+        ASSERT_EQ(hash.update(&key, &value, spec::kUpdateAny), Status::Ok);
+        ASSERT_EQ(*static_cast<std::uint64_t*>(hash.lookup(&key)), value);
+    }
+}
+
+TEST_F(MapTest, HashInsertReportsOutOfMemoryWhenEveryElementWaitsForAReader) {
+    Map& hash = make(hash_of(4, 8, 1));
+    const std::uint32_t key = 1;
+    const std::uint64_t value = 5;
+    {
+        const epoch::ReaderScope scope(*domain);
+        Status status = Status::Ok;
+        for (int i = 0; i < 5000 && status == Status::Ok; ++i) {
+            status = hash.update(&key, &value, spec::kUpdateAny);
+            if (status == Status::Ok) status = hash.erase(&key);
+        }
+        EXPECT_EQ(status, Status::OutOfMemory);
+        EXPECT_EQ(hash.count(), 0U);
+    }
+    const epoch::ReaderScope scope(*domain);
+    EXPECT_EQ(hash.update(&key, &value, spec::kUpdateAny), Status::Ok);
+}
+
+struct HashModelTest : MapTest, testing::WithParamInterface<std::uint32_t> {};
+INSTANTIATE_TEST_SUITE_P(KeySizes, HashModelTest, testing::Values(1U, 4U, 7U, 8U, 24U));
+
+TEST_P(HashModelTest, AgreesWithAModel) {
+    constexpr std::uint32_t kEntries = 200;
+    using Key = std::vector<unsigned char>;
+    Map& hash = make(hash_of(GetParam(), 16, kEntries));
+    std::map<Key, std::uint64_t> model;
+    std::mt19937 random(GetParam());
+    for (int step = 0; step < 5000; ++step) {
+        const epoch::ReaderScope scope(*domain);
+        const Key key(GetParam(), static_cast<unsigned char>(random() % 250));
+        const std::uint64_t value[2] = {random(), 0};
+        if (random() % 3 != 0) {
+            const bool fits = model.contains(key) || model.size() < kEntries;
+            ASSERT_EQ(hash.update(key.data(), value, spec::kUpdateAny), fits ? Status::Ok : Status::TooBig);
+            if (fits) model[key] = value[0];
+        } else {
+            ASSERT_EQ(hash.erase(key.data()), model.erase(key) != 0 ? Status::Ok : Status::NotFound);
+        }
+        ASSERT_EQ(hash.count(), model.size());
+    }
+    const epoch::ReaderScope scope(*domain);
+    std::set<Key> seen;
+    Key key(GetParam());
+    const void* after = nullptr;
+    while (hash.next_key(after, key.data()) == Status::Ok) {
+        EXPECT_TRUE(seen.insert(key).second);
+        std::uint64_t value[2] = {};
+        ASSERT_EQ(hash.read(key.data(), value), Status::Ok);
+        EXPECT_EQ(value[0], model.at(key));
+        after = key.data();
+    }
+    EXPECT_EQ(seen.size(), model.size());
+}
+
+TEST_F(MapTest, HashReadsAreNotTornByConcurrentUpdates) {
+    Map& hash = make(hash_of(4, 64, 4));
+    std::atomic<bool> is_done{false};
+    std::atomic<int> torn{0};
+    std::vector<std::jthread> readers;
+    for (int i = 0; i < 2; ++i) {
+        readers.emplace_back([&] {
+            while (!is_done) {
+                const epoch::ReaderScope scope(*domain);
+                const std::uint32_t key = 1;
+                std::uint64_t words[8] = {};
+                if (hash.read(&key, words) != Status::Ok) continue;
+                for (const std::uint64_t word : words) torn += word != words[0] ? 1 : 0;
+            }
+        });
+    }
+    for (std::uint64_t round = 0; round < 20000; ++round) {
+        const epoch::ReaderScope scope(*domain);
+        const std::uint32_t key = 1;
+        std::uint64_t words[8];
+        for (auto& word : words) word = round;
+        EXPECT_EQ(hash.update(&key, words, spec::kUpdateAny), Status::Ok);
+        if (round % 7 == 0) {
+            EXPECT_EQ(hash.erase(&key), Status::Ok);
+        }
+    }
+    is_done = true;
+    readers.clear();
+    EXPECT_EQ(torn, 0);
+}
+
+TEST_F(MapTest, HashKeepsItsCountUnderConcurrentWriters) {
+    Map& hash = make(hash_of(4, 8, 64));
+    std::vector<std::jthread> writers;
+    for (unsigned seed = 0; seed < 4; ++seed) {
+        writers.emplace_back([this, &hash, seed] {
+            std::mt19937 random(seed);
+            for (int i = 0; i < 10000; ++i) {
+                const epoch::ReaderScope scope(*domain);
+                const auto key = static_cast<std::uint32_t>(random() % 100);
+                const std::uint64_t value = key;
+                if (random() % 2 == 0) {
+                    hash.update(&key, &value, spec::kUpdateAny);
+                } else {
+                    hash.erase(&key);
+                }
+            }
+        });
+    }
+    writers.clear();
+    const epoch::ReaderScope scope(*domain);
+    std::uint32_t found = 0;
+    for (std::uint32_t key = 0; key < 100; ++key) {
+        const auto* value = static_cast<const std::uint64_t*>(hash.lookup(&key));
+        if (value == nullptr) continue;
+        EXPECT_EQ(*value, key);
+        ++found;
+    }
+    EXPECT_EQ(found, hash.count());
+    EXPECT_LE(found, 64U);
+}
+
+TEST_F(MapTest, ProgArrayHoldsOpaquePrograms) {
+    Map& programs =
+        make({.type = MapType::ProgArray, .key_size = 4, .value_size = 4, .max_entries = 2, .flags = 0});
+    int first = 0;
+    int second = 0;
+    const std::uint32_t key = 1;
+    std::uint32_t id = 0;
+    EXPECT_EQ(program_at(programs, 1), nullptr);
+    EXPECT_EQ(*exchange_program(programs, 1, &first, 7), nullptr);
+    EXPECT_EQ(program_at(programs, 1), &first);
+    EXPECT_EQ(programs.read(&key, &id), Status::Ok);
+    EXPECT_EQ(id, 7U);
+    EXPECT_EQ(programs.count(), 1U);
+    EXPECT_EQ(*exchange_program(programs, 1, &second, 8), &first);
+    EXPECT_EQ(*exchange_program(programs, 1, nullptr, 0), &second);
+    EXPECT_EQ(programs.read(&key, &id), Status::NotFound);
+    EXPECT_EQ(exchange_program(programs, 2, &first, 7).error(), Status::TooBig);
+    EXPECT_EQ(programs.update(&key, &id, spec::kUpdateAny), Status::NotSupported);
+    EXPECT_EQ(programs.lookup(&key), nullptr);
+}
+
+TEST_F(MapTest, RegionStartsWithItsShape) {
+    const Map& hash = make(hash_of(4, 8, 5));
+    const auto* header = reinterpret_cast<const RegionHeader*>(hash.region().data());
+    EXPECT_EQ(header->magic, kRegionMagic);
+    EXPECT_EQ(header->shape, hash.shape());
+    EXPECT_EQ(header->bucket_count, 8U);
+}
+
+}  // namespace
+}  // namespace ebpf::maps
