@@ -48,13 +48,19 @@ struct Table {
     constexpr void add(const FormSpec& form) { forms[count++] = form; }
 };
 
-constexpr void add_alu(Table& table, AluOp op, std::uint8_t code, const char* symbol, AluGroup group, int offset) {
+struct Names {
+    const char* name;
+    const char* symbol;
+};
+
+constexpr void add_alu(Table& table, AluOp op, std::uint8_t code, Names names, AluGroup group, int offset) {
     for (const Width width : {Width::W32, Width::W64}) {
         for (const Source source : {Source::Imm, Source::Reg}) {
             FormSpec form;
             form.family = Family::Alu;
             form.alu = op;
-            form.symbol = symbol;
+            form.name = names.name;
+            form.symbol = names.symbol;
             form.width = width;
             form.source = source;
             form.group = alu_group(group, width);
@@ -74,11 +80,12 @@ constexpr void add_alu(Table& table, AluOp op, std::uint8_t code, const char* sy
     }
 }
 
-constexpr void add_negate(Table& table, std::uint8_t code, const char* symbol) {
+constexpr void add_negate(Table& table, std::uint8_t code, Names names) {
     for (const Width width : {Width::W32, Width::W64}) {
         FormSpec form;
         form.family = Family::Negate;
-        form.symbol = symbol;
+        form.name = names.name;
+        form.symbol = names.symbol;
         form.width = width;
         form.group = width == Width::W32 ? Group::Base32 : Group::Base64;
         form.opcode = byte_of((unsigned{code} << 4U) | (width == Width::W32 ? kAlu32 : kAlu64));
@@ -113,14 +120,15 @@ constexpr void add_move_sx(Table& table, std::uint8_t code, int bits, bool in_32
 }
 
 constexpr void add_byte_order(Table& table, ByteOrderOp op, std::uint8_t code, bool class64, bool source_bit,
-                              const char* symbol) {
+                              Names names) {
     for (const int bits : {16, 32, 64}) {
         FormSpec form;
         form.family = Family::ByteOrder;
         form.byte_order = op;
-        form.symbol = symbol;
+        form.name = names.name;
+        form.symbol = names.symbol;
         form.size = byte_of(static_cast<unsigned>(bits) / 8U);
-        form.group = (class64 || bits == 64) ? Group::Base64 : Group::Base32;
+        form.group = bits == 64 ? Group::Base64 : Group::Base32;  // also of bswap: RFC 9669 4.2
         form.opcode = byte_of((unsigned{code} << 4U) | (source_bit ? kSourceReg : 0U) | (class64 ? kAlu64 : kAlu32));
         form.dst = FieldRule::Writable;
         form.imm = FieldRule::Fixed;
@@ -132,13 +140,14 @@ constexpr void add_byte_order(Table& table, ByteOrderOp op, std::uint8_t code, b
     }
 }
 
-constexpr void add_branch(Table& table, JumpOp op, std::uint8_t code, const char* symbol) {
+constexpr void add_branch(Table& table, JumpOp op, std::uint8_t code, Names names) {
     for (const Width width : {Width::W32, Width::W64}) {
         for (const Source source : {Source::Imm, Source::Reg}) {
             FormSpec form;
             form.family = Family::Branch;
             form.jump = op;
-            form.symbol = symbol;
+            form.name = names.name;
+            form.symbol = names.symbol;
             form.width = width;
             form.source = source;
             form.group = width == Width::W32 ? Group::Base32 : Group::Base64;
@@ -157,10 +166,11 @@ constexpr void add_branch(Table& table, JumpOp op, std::uint8_t code, const char
     }
 }
 
-constexpr void add_wide(Table& table, WideKind kind) {
+constexpr void add_wide(Table& table, WideKind kind, const char* name) {
     FormSpec form;
     form.family = Family::LoadImm64;
     form.wide = kind;
+    form.name = name;
     form.symbol = "=";
     form.group = Group::Base64;
     form.opcode = byte_of(kLd | kModeImm | unsigned{size_bits(8)});
@@ -225,14 +235,15 @@ constexpr void add_memory(Table& table, std::uint8_t bytes) {
     table.add(store);
 }
 
-constexpr void add_atomic(Table& table, AtomicOp op, std::int32_t imm, const char* symbol, bool may_omit_fetch) {
+constexpr void add_atomic(Table& table, AtomicOp op, std::int32_t imm, Names names, bool may_omit_fetch) {
     for (const std::uint8_t bytes : {std::uint8_t{4}, std::uint8_t{8}}) {
         for (const bool fetch : {false, true}) {
             if (!fetch && !may_omit_fetch) continue;
             FormSpec form;
             form.family = Family::Atomic;
             form.atomic = op;
-            form.symbol = symbol;
+            form.name = names.name;
+            form.symbol = names.symbol;
             form.size = bytes;
             form.source = Source::Reg;
             form.fetch = fetch;
@@ -348,15 +359,16 @@ constexpr Table make_table() {
     Table table;
     table.forms[0].slots = 0;
     using enum AluGroup;
-#define EBPF_ALU(name, code, symbol, group, offset) add_alu(table, AluOp::name, code, symbol, group, offset);
-#define EBPF_NEGATE(name, code, symbol) add_negate(table, code, symbol);
+#define EBPF_ALU(name, code, symbol, group, offset) add_alu(table, AluOp::name, code, {#name, symbol}, group, offset);
+#define EBPF_NEGATE(name, code, symbol) add_negate(table, code, {#name, symbol});
 #define EBPF_MOVE_SX(code, source_bits, in_32) add_move_sx(table, code, source_bits, in_32);
 #define EBPF_BYTE_ORDER(name, code, class64, source_bit, symbol) \
-    add_byte_order(table, ByteOrderOp::name, code, class64, source_bit, symbol);
-#define EBPF_JUMP(name, code, symbol) add_branch(table, JumpOp::name, code, symbol);
-#define EBPF_ATOMIC(name, imm, symbol, may_omit_fetch) add_atomic(table, AtomicOp::name, imm, symbol, may_omit_fetch);
+    add_byte_order(table, ByteOrderOp::name, code, class64, source_bit, {#name, symbol});
+#define EBPF_JUMP(name, code, symbol) add_branch(table, JumpOp::name, code, {#name, symbol});
+#define EBPF_ATOMIC(name, imm, symbol, may_omit_fetch) \
+    add_atomic(table, AtomicOp::name, imm, {#name, symbol}, may_omit_fetch);
 #define EBPF_ORDERED(family, imm) add_ordered(table, Family::family, imm);
-#define EBPF_WIDE(name, src) add_wide(table, WideKind::name);
+#define EBPF_WIDE(name, src) add_wide(table, WideKind::name, #name);
 #include "spec/instructions.def"
 #undef EBPF_ALU
 #undef EBPF_NEGATE

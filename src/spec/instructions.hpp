@@ -128,6 +128,7 @@ struct FormSpec {
     FieldRule imm = FieldRule::Zero;
     FieldRule next_imm = FieldRule::Zero;  ///< LoadImm64: the second slot's imm
     std::int32_t selector = 0;       ///< the value of the field whose rule is Fixed
+    const char* name = "";           ///< operator as its row names it (Alu, Negate, Branch, Atomic, ByteOrder, LoadImm64)
     const char* symbol = "";         ///< operator as the disassembler writes it
     const char* section = "";        ///< where it is specified
     Access memory = Access::None;    ///< direction of the memory access
