@@ -19,7 +19,7 @@ TEST(Run, StartsWithContextAndLength) {
     EXPECT_EQ(run(image, invocation), reinterpret_cast<std::uintptr_t>(&context) + 16);
 }
 
-// A hundred million instructions: handlers must not leave anything on the native stack. The test's thread has
+// Many million instructions: handlers must not leave anything on the native stack. The test's thread has
 // 8 MiB.
 TEST(Run, LongLoopTakesNoNativeStack) {
     constexpr std::int32_t kRounds = EBPF_INTERP_CHAINED != 0 ? 30'000'000 : 1'000'000;
