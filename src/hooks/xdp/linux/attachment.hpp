@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT
+// One attachment: the kernel-side parts and the thread that runs the program.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <thread>
+
+#include "ebpf/contexts.h"
+#include "ebpf/hook_provider.h"
+#include "hooks/xdp/linux/counters.hpp"
+#include "hooks/xdp/linux/drop_rule.hpp"
+#include "hooks/xdp/linux/inject_path.hpp"
+#include "hooks/xdp/linux/injector.hpp"
+#include "hooks/xdp/linux/packet_ring.hpp"
+
+namespace ebpf::hooks::xdp {
+
+/// Runs a link's program on what arrives at an interface.
+///
+/// Invariants: only the hook thread touches ring and injector while it runs; frames stamped before
+/// `begin_ns_` were delivered by the kernel before the drop rule took hold, frames stamped after `end_ns_`
+/// after it let go: neither reach the program. The packet path takes no lock and allocates nothing.
+class Attachment {
+  public:
+    /// Starts. Errors: see XdpProvider.
+    static Outcome<std::unique_ptr<Attachment>> start(std::uint32_t ifindex,
+                                                      const ebpf_hook_dispatch& dispatch, void* link);
+
+    Attachment(const Attachment&) = delete;
+    Attachment& operator=(const Attachment&) = delete;
+    /// Stops: lets the kernel have the interface again, runs the program on what was received before, ends
+    /// the thread, removes everything from the host.
+    ~Attachment();
+
+    /// Writes up to counters.size() rows; returns how many there are. Any thread.
+    std::size_t read_counters(std::span<ebpf_hook_counter> counters);
+
+  private:
+    Attachment(std::uint32_t ifindex, const ebpf_hook_dispatch& dispatch, void* link, DropRule rule,
+               InjectPath path, Injector injector, PacketRing ring);
+
+    Outcome<void> start_thread();
+    void run();
+    void receive(ebpf_hook_thread* thread);
+    void process_block(ebpf_hook_thread* thread);
+    std::size_t fill_batch();
+    void process_batch(ebpf_hook_thread* thread, std::size_t count);
+    bool invoke(ebpf_hook_thread* thread, Frame& frame);
+    bool apply(std::uint32_t verdict, std::ptrdiff_t moved, Frame& frame);
+    bool wait_for_frames();
+    bool handle_socket_error();
+
+    const std::uint32_t ifindex_;
+    const ebpf_hook_dispatch dispatch_;
+    void* const link_;
+    DropRule rule_;
+    InjectPath path_;
+    Injector injector_;
+    PacketRing ring_;
+    FileDescriptor wake_;  ///< eventfd: look at end_ns_ again
+    Counters counters_;
+    std::array<Frame, Injector::kBatch> batch_{};
+    std::atomic<int> ready_{kNotReady};       ///< result of thread_enter
+    std::atomic<std::uint64_t> begin_ns_{0};  ///< 0: not yet; kNever: give up
+    std::atomic<std::uint64_t> end_ns_{kNever};
+    std::thread thread_;
+
+    static constexpr int kNotReady = 1;
+    static constexpr std::uint64_t kNever = ~std::uint64_t{0};
+};
+
+}  // namespace ebpf::hooks::xdp
