@@ -13,13 +13,11 @@ target_compile_options(ebpf_warnings INTERFACE
     $<$<COMPILE_LANGUAGE:CXX>:-Wold-style-cast>)
 
 set(EBPF_SANITIZE "" CACHE STRING "Value for -fsanitize=, or empty")
+# The kernel set alone, compiled as a Windows driver would be (preset `freestanding`).
+option(EBPF_FREESTANDING "Build only the kernel set, without a C library" OFF)
+
 add_library(ebpf_sanitizers INTERFACE)
 if(EBPF_SANITIZE)
     target_compile_options(ebpf_sanitizers INTERFACE -fsanitize=${EBPF_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
     target_link_options(ebpf_sanitizers INTERFACE -fsanitize=${EBPF_SANITIZE})
 endif()
-
-# fmt, header-only, so that every host uses the same.
-find_package(fmt REQUIRED)
-add_library(ebpf_fmt INTERFACE)
-target_link_libraries(ebpf_fmt INTERFACE fmt::fmt-header-only)

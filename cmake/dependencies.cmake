@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: MIT
+# Outside libraries as targets of one name on every host. All are Debian packages; nothing is downloaded.
+# The header-only ones are copied out of the system's include folder when cross-compiling, as that folder itself must
+# never be on a cross compiler's path.
+
+# ebpf_header_library(TARGET HEADER): the folder of the system's HEADER ("fmt/core.h") as an interface target.
+function(ebpf_header_library TARGET HEADER)
+    find_path(${TARGET}_ROOT NAMES ${HEADER} PATHS /usr/include NO_DEFAULT_PATH NO_CMAKE_FIND_ROOT_PATH REQUIRED)
+    add_library(${TARGET} INTERFACE)
+    if(CMAKE_CROSSCOMPILING)
+        cmake_path(GET HEADER PARENT_PATH folder)
+        file(COPY "${${TARGET}_ROOT}/${folder}" DESTINATION "${PROJECT_BINARY_DIR}/include")
+        target_include_directories(${TARGET} SYSTEM INTERFACE "${PROJECT_BINARY_DIR}/include")
+    endif()
+endfunction()
+
+ebpf_header_library(ebpf_fmt fmt/core.h)
+target_compile_definitions(ebpf_fmt INTERFACE FMT_HEADER_ONLY=1)
+ebpf_header_library(ebpf_cli11 CLI/CLI.hpp)
+ebpf_header_library(ebpf_json nlohmann/json.hpp)
