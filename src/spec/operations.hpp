@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT
+// Operations of the execution context: numbers, names, limits. Messages and codecs are made from the same
+// table in protocol/.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace ebpf::spec {
+
+inline constexpr std::uint32_t kProtocolVersion = 1;
+
+// Limits of messages; a message beyond them is refused before it is interpreted.
+inline constexpr std::size_t kMaxMessageBytes = std::size_t{32} << 20U;
+inline constexpr std::size_t kMaxMessageHandles = 128;
+inline constexpr std::size_t kMaxErrorBytes = 16384;
+inline constexpr std::size_t kMaxBytecodeBytes = std::size_t{8} << 20U;  ///< 1,048,576 slots
+inline constexpr std::size_t kMaxTypesBytes = std::size_t{8} << 20U;
+inline constexpr std::size_t kMaxTestBytes = 65536;
+inline constexpr std::size_t kMaxProgramMaps = 64;
+inline constexpr std::size_t kMaxLines = 262144;
+inline constexpr std::size_t kMaxSubprograms = 4096;
+inline constexpr std::size_t kMaxCounters = 64;
+inline constexpr std::size_t kMaxNameBytes = 127;
+inline constexpr std::size_t kMaxPathBytes = 255;
+inline constexpr std::size_t kMaxInterfaceBytes = 15;
+
+enum class Operation : std::uint32_t {
+#define EBPF_OPERATION(name, number, pace, text, request, reply) name = number,
+#include "spec/operations.def"
+#undef EBPF_OPERATION
+};
+
+/// Slow operations may block or compute for long: an event loop hands them to a worker.
+enum class Pace : std::uint8_t { Quick, Slow };
+
+struct OperationSpec {
+    Operation operation;
+    const char* name;
+    Pace pace;
+    const char* text;
+};
+
+/// Returns all rows of operations.def by ascending number. Threads: any.
+std::span<const OperationSpec> operations() noexcept;
+
+/// Returns the row with `number`, or nullptr.
+const OperationSpec* find_operation(std::uint32_t number) noexcept;
+
+}  // namespace ebpf::spec
