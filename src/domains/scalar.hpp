@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Scalar: what is known of a 64-bit number. A reduced product of known bits and of unsigned and signed ranges, each of
-// the whole number and of its low half. No eBPF state here, no memory of its own.
+// Scalar: what is known of a 64-bit number. A reduced product of known bits and of unsigned and signed
+// ranges, each of the whole number and of its low half. No eBPF state here, no memory of its own.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,9 @@ struct KnownBits {
     std::uint64_t mask = std::numeric_limits<std::uint64_t>::max();  ///< unknown bits
 
     /// True if `number` has every known bit.
-    [[nodiscard]] constexpr bool contains(std::uint64_t number) const noexcept { return (number & ~mask) == value; }
+    [[nodiscard]] constexpr bool contains(std::uint64_t number) const noexcept {
+        return (number & ~mask) == value;
+    }
     friend constexpr bool operator==(const KnownBits&, const KnownBits&) noexcept = default;
 };
 
@@ -52,7 +54,8 @@ class Scalar {
     static Scalar signed_range(std::int64_t low, std::int64_t high) noexcept;
     /// Numbers that agree with known bits. value bits inside mask are ignored.
     static Scalar known_bits(KnownBits bits) noexcept;
-    /// Numbers that every component of `parts` holds. For states read back from bytes: any content is allowed.
+    /// Numbers that every component of `parts` holds. For states read back from bytes: any content is
+    /// allowed.
     static Scalar from_parts(const ScalarParts& parts) noexcept;
 
     [[nodiscard]] bool is_bottom() const noexcept { return parts_.umin > parts_.umax; }
@@ -75,7 +78,8 @@ class Scalar {
 
     /// True if `number` is in the set.
     [[nodiscard]] bool contains(std::uint64_t number) const noexcept;
-    /// True if some number above zero (below zero, taken signed) cannot be told apart from 0: 0 is in the set.
+    /// True if some number above zero (below zero, taken signed) cannot be told apart from 0: 0 is in the
+    /// set.
     [[nodiscard]] bool may_be_zero() const noexcept { return contains(0); }
 
     /// Order: true if every component lies inside other's, which implies that the set does.
@@ -84,10 +88,12 @@ class Scalar {
     [[nodiscard]] Scalar join(const Scalar& other) const noexcept;
     /// Holds every number that both hold.
     [[nodiscard]] Scalar meet(const Scalar& other) const noexcept;
-    /// An upper bound of both, such that any chain x1 = widen(x0, y0), x2 = widen(x1, y1), ... becomes stable after at
-    /// most 64 + 8 * (thresholds.size() + 8) changes: an unstable bound moves to the next threshold (read unsigned,
-    /// signed, and as 32-bit numbers, in any order), unstable bits and those above become unknown.
-    static Scalar widen(const Scalar& older, const Scalar& newer, std::span<const std::uint64_t> thresholds) noexcept;
+    /// An upper bound of both, such that any chain x1 = widen(x0, y0), x2 = widen(x1, y1), ... becomes stable
+    /// after at most 64 + 8 * (thresholds.size() + 8) changes: an unstable bound moves to the next threshold
+    /// (read unsigned, signed, and as 32-bit numbers, in any order), unstable bits and those above become
+    /// unknown.
+    static Scalar widen(const Scalar& older, const Scalar& newer,
+                        std::span<const std::uint64_t> thresholds) noexcept;
 
     /// Equal Scalars have equal hashes.
     [[nodiscard]] std::uint64_t hash() const noexcept;
@@ -98,8 +104,8 @@ class Scalar {
     ScalarParts parts_;
 };
 
-/// dst after `dst op= source`; a is dst, b the source (an immediate: a sign-extended constant). W32 zero-extends.
-/// Holds isa::eval_alu(op, width, x, y) for all x in a, y in b. Bottom if either is.
+/// dst after `dst op= source`; a is dst, b the source (an immediate: a sign-extended constant). W32
+/// zero-extends. Holds isa::eval_alu(op, width, x, y) for all x in a, y in b. Bottom if either is.
 Scalar alu(spec::AluOp op, spec::Width width, const Scalar& a, const Scalar& b) noexcept;
 
 /// -a; W32: of the low half, zero-extended.
@@ -117,9 +123,9 @@ Scalar truncate(std::uint8_t size, const Scalar& a) noexcept;
 /// The low `size` bytes, sign-extended to 64 bits. Requires: size is 1, 2, 4 or 8.
 Scalar sign_extend(std::uint8_t size, const Scalar& a) noexcept;
 
-/// Narrows a and b to the pairs for which `a op b` is `taken`. W32 compares low halves, and only these are narrowed.
-/// Returns false if there is no such pair: the edge is never taken; both are bottom then.
-/// Requires: a and b are distinct objects (copy the constant or the register).
+/// Narrows a and b to the pairs for which `a op b` is `taken`. W32 compares low halves, and only these are
+/// narrowed. Returns false if there is no such pair: the edge is never taken; both are bottom then. Requires:
+/// a and b are distinct objects (copy the constant or the register).
 bool refine(spec::JumpOp op, spec::Width width, bool taken, Scalar& a, Scalar& b) noexcept;
 
 /// Narrows one number that is compared with itself; as refine() with both operands equal.
