@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MIT
+// The numbers and layouts of the tables against the kernel's own header: facts that must agree.
+#include <gtest/gtest.h>
+#include <linux/bpf.h>
+
+#include <cstddef>
+#include <map>
+#include <string>
+
+#include "spec/helpers.hpp"
+#include "spec/instructions.hpp"
+#include "spec/maps.hpp"
+#include "spec/programs.hpp"
+
+namespace ebpf::spec {
+namespace {
+
+TEST(LinuxUapi, HelperIds) {
+    const std::map<std::string, std::uint32_t> linux_ids = {
+#define EBPF_ENTRY(name) {#name, BPF_FUNC_##name}
+        __BPF_FUNC_MAPPER(EBPF_ENTRY)
+#undef EBPF_ENTRY
+    };
+    for (const HelperSpec& helper : helpers()) {
+        ASSERT_TRUE(linux_ids.contains(helper.name)) << helper.name;
+        EXPECT_EQ(helper.id, linux_ids.at(helper.name)) << helper.name;
+    }
+}
+
+TEST(LinuxUapi, MapTypesAndFlags) {
+    EXPECT_EQ(static_cast<unsigned>(MapType::Hash), unsigned{BPF_MAP_TYPE_HASH});
+    EXPECT_EQ(static_cast<unsigned>(MapType::Array), unsigned{BPF_MAP_TYPE_ARRAY});
+    EXPECT_EQ(static_cast<unsigned>(MapType::ProgArray), unsigned{BPF_MAP_TYPE_PROG_ARRAY});
+    EXPECT_EQ(map_types().size(), 3U) << "a new map type needs its comparison here";
+    EXPECT_EQ(kMapNoPrealloc, unsigned{BPF_F_NO_PREALLOC});
+    EXPECT_EQ(kMapReadOnlyProgram, unsigned{BPF_F_RDONLY_PROG});
+    EXPECT_EQ(kMapWriteOnlyProgram, unsigned{BPF_F_WRONLY_PROG});
+    EXPECT_EQ(kMapMmapable, unsigned{BPF_F_MMAPABLE});
+    EXPECT_EQ(kUpdateAny, unsigned{BPF_ANY});
+    EXPECT_EQ(kUpdateNoExist, unsigned{BPF_NOEXIST});
+    EXPECT_EQ(kUpdateExist, unsigned{BPF_EXIST});
+}
+
+TEST(LinuxUapi, ProgramTypesAndSections) {
+    EXPECT_EQ(static_cast<unsigned>(ProgramType::SocketFilter), unsigned{BPF_PROG_TYPE_SOCKET_FILTER});
+    EXPECT_EQ(static_cast<unsigned>(ProgramType::Xdp), unsigned{BPF_PROG_TYPE_XDP});
+    EXPECT_GE(static_cast<unsigned>(ProgramType::Memory), 0x1000000U);
+    EXPECT_EQ(program_types().size(), 3U) << "a new program type needs its comparison here";
+    EXPECT_EQ(find_section("xdp")->attach_type, unsigned{BPF_XDP});
+}
+
+TEST(LinuxUapi, Contexts) {
+    EXPECT_EQ(context_spec(ContextId::XdpMd).bytes, sizeof(xdp_md));
+    EXPECT_EQ(context_spec(ContextId::SkBuff).bytes, sizeof(__sk_buff));
+    struct Place {
+        std::size_t offset;
+        std::size_t size;
+    };
+#define EBPF_PLACE(structure, field)                             \
+    {                                                            \
+        #field, {                                                \
+            offsetof(structure, field), sizeof(structure::field) \
+        }                                                        \
+    }
+    const std::map<std::string, Place> xdp = {
+        EBPF_PLACE(xdp_md, data),           EBPF_PLACE(xdp_md, data_end),
+        EBPF_PLACE(xdp_md, data_meta),      EBPF_PLACE(xdp_md, ingress_ifindex),
+        EBPF_PLACE(xdp_md, rx_queue_index),
+    };
+    std::map<std::string, Place> skb = {
+        EBPF_PLACE(__sk_buff, len),      EBPF_PLACE(__sk_buff, pkt_type),
+        EBPF_PLACE(__sk_buff, mark),     EBPF_PLACE(__sk_buff, queue_mapping),
+        EBPF_PLACE(__sk_buff, protocol), EBPF_PLACE(__sk_buff, vlan_present),
+        EBPF_PLACE(__sk_buff, vlan_tci), EBPF_PLACE(__sk_buff, vlan_proto),
+        EBPF_PLACE(__sk_buff, priority), EBPF_PLACE(__sk_buff, ifindex),
+        EBPF_PLACE(__sk_buff, hash),     EBPF_PLACE(__sk_buff, ingress_ifindex),
+    };
+#undef EBPF_PLACE
+    for (std::size_t i = 0; i < 5; ++i) {
+        skb["cb" + std::to_string(i)] = {offsetof(__sk_buff, cb) + i * 4, 4};
+    }
+    for (const ContextField& field : context_fields()) {
+        const auto& places = field.context == ContextId::XdpMd ? xdp : skb;
+        ASSERT_TRUE(places.contains(field.name)) << field.name;
+        EXPECT_EQ(field.offset, places.at(field.name).offset) << field.name;
+        EXPECT_EQ(field.size, places.at(field.name).size) << field.name;
+    }
+}
+
+TEST(LinuxUapi, PseudoSources) {
+    EXPECT_EQ(static_cast<int>(WideKind::MapFd), BPF_PSEUDO_MAP_FD);
+    EXPECT_EQ(static_cast<int>(WideKind::MapFdValue), BPF_PSEUDO_MAP_VALUE);
+    EXPECT_EQ(static_cast<int>(WideKind::VariableAddress), BPF_PSEUDO_BTF_ID);
+    EXPECT_EQ(static_cast<int>(WideKind::CodeAddress), BPF_PSEUDO_FUNC);
+    EXPECT_EQ(static_cast<int>(WideKind::MapIndex), BPF_PSEUDO_MAP_IDX);
+    EXPECT_EQ(static_cast<int>(WideKind::MapIndexValue), BPF_PSEUDO_MAP_IDX_VALUE);
+}
+
+}  // namespace
+}  // namespace ebpf::spec
