@@ -51,6 +51,12 @@ std::unexpected<Error> fail_at(Status status, std::size_t line, std::size_t colu
     return fail(status, fmt::format("line {}, column {}: {}", line, column, message));
 }
 
+// Most patterns start with a mnemonic; comparing it first is what makes trying all of them cheap.
+bool may_match(const text::Template& pattern, const Token& first) {
+    const text::Atom& atom = pattern.atoms.front();
+    return atom.hole != text::Hole::Literal || atom.token == first.text;
+}
+
 std::unexpected<Error> mismatch(std::size_t line, std::span<const Token> tokens) {
     constexpr std::size_t kMostNamed = 8;
     std::size_t furthest = 0;
@@ -102,6 +108,7 @@ class Assembler {
         }
         if (tokens[0].kind == TokenKind::End) return {};
         for (const text::Template& pattern : text::templates()) {
+            if (!may_match(pattern, tokens[0])) continue;
             if (const auto found = text::match(pattern, tokens)) {
                 add(*found, tokens, line);
                 return {};

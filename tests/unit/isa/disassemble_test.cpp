@@ -92,8 +92,8 @@ struct KernelText {
     const char* text;
 };
 
-// Texts of Linux 6.18 (verifier log) for these encodings; "-- ours" marks what the kernel never prints this
-// way.
+// Compared with the verifier log of Linux 6.18 and with bpftool; what these print otherwise, because they
+// have resolved it (maps, variables, functions) or write no suffix, stands at the end, after "ours". way.
 TEST(Disassemble, PrintsWhatTheKernelPrints) {
     constexpr KernelText kTexts[] = {
         {{0xb7, 0x01, 0, -5}, "r1 = -5"},
@@ -133,10 +133,11 @@ TEST(Disassemble, PrintsWhatTheKernelPrints) {
         {{0x85, 0x00, 0, 99999}, "call unknown#99999"},
         {{0x85, 0x10, 0, 3}, "call pc+3"},
         {{0x95, 0x00, 0, 0}, "exit"},
+        // Ours.
         {{0x85, 0x20, 0, 7}, "call kernel-function#7"},
-        {{0x85, 0x20, 2, 7}, "call kernel-function#7 btf[2]"},  // -- ours: btf[]
-        {{0x8d, 0x03, 0, 0}, "callx r3"},                       // -- ours: LLVM's
-        {{0x18, 0x00, 0, 0x123}, "r0 = 0x123 ll"},              // -- ours: the suffix, LLVM's
+        {{0x85, 0x20, 2, 7}, "call kernel-function#7 btf[2]"},
+        {{0x8d, 0x03, 0, 0}, "callx r3"},
+        {{0x18, 0x00, 0, 0x123}, "r0 = 0x123 ll"},
         {{0x18, 0x11, 0, 3}, "r1 = map[fd:3]"},
         {{0x18, 0x51, 0, 0}, "r1 = map[idx:0]"},
         {{0x18, 0x61, 0, 0}, "r1 = map[idx:0][0]+4"},
