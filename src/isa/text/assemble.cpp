@@ -51,10 +51,10 @@ std::unexpected<Error> fail_at(Status status, std::size_t line, std::size_t colu
     return fail(status, fmt::format("line {}, column {}: {}", line, column, message));
 }
 
-// Most patterns start with a mnemonic; comparing it first is what makes trying all of them cheap.
-bool may_match(const text::Template& pattern, const Token& first) {
+// A pattern starts with a word, an operator or a register; telling so first makes trying all of them cheap.
+bool may_match(const text::Template& pattern, const Token& first, bool is_register) {
     const text::Atom& atom = pattern.atoms.front();
-    return atom.hole != text::Hole::Literal || atom.token == first.text;
+    return atom.hole == text::Hole::Literal ? atom.token == first.text : is_register;
 }
 
 std::unexpected<Error> mismatch(std::size_t line, std::span<const Token> tokens) {
@@ -107,8 +107,9 @@ class Assembler {
             tokens = tokens.subspan(2);
         }
         if (tokens[0].kind == TokenKind::End) return {};
+        const bool is_register = text::is_register_name(tokens[0].text);
         for (const text::Template& pattern : text::templates()) {
-            if (!may_match(pattern, tokens[0])) continue;
+            if (!may_match(pattern, tokens[0], is_register)) continue;
             if (const auto found = text::match(pattern, tokens)) {
                 add(*found, tokens, line);
                 return {};

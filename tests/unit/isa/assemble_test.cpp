@@ -178,7 +178,7 @@ TEST(Assemble, SaysWhereAndWhatWasExpected) {
 
 TEST(Assemble, RefusesLabelsOutOfReach) {
     std::string text = "ja far\n";
-    for (int i = 0; i < 32768; ++i) text += "exit\n";
+    for (int i = 0; i < 16'384; ++i) text += "lddw r0, 0\n";
     text += "far: exit\n";
     const auto bytes = assemble(text);
     ASSERT_FALSE(bytes.has_value());
