@@ -127,7 +127,7 @@ class SectionResolver {
     // Returns how many slots the instruction takes.
     Result<std::uint32_t> resolve_slot(Function& function, std::uint32_t slot, std::uint32_t slots,
                                        const elf::Relocation* relocation) {
-        const Slot value = load_slot(function.bytecode, slot);
+        const isa::Slot value = load_slot(function.bytecode, slot);
         const spec::FormSpec* form = find_form(value);
         const spec::Family family = form == nullptr ? spec::Family::WideTail : form->family;
         if (family == spec::Family::LoadImm64) {
@@ -149,7 +149,7 @@ class SectionResolver {
         return 1U;
     }
 
-    static Result<void> check_jump(const spec::FormSpec& form, const Slot& value, std::uint32_t slot,
+    static Result<void> check_jump(const spec::FormSpec& form, const isa::Slot& value, std::uint32_t slot,
                                    std::uint32_t slots) {
         const std::int64_t distance = form.imm == spec::FieldRule::JumpTarget ? value.imm : value.offset;
         const std::int64_t target = std::int64_t{slot} + 1 + distance;
@@ -158,7 +158,7 @@ class SectionResolver {
                     fmt::format("jump to {} leaves the function of {} slots", target, slots));
     }
 
-    Result<void> resolve_wide(Function& function, std::uint32_t slot, Slot first,
+    Result<void> resolve_wide(Function& function, std::uint32_t slot, isa::Slot first,
                               const elf::Relocation* relocation) {
         if (relocation == nullptr) {
             if (first.src() == static_cast<std::uint8_t>(spec::WideKind::Value)) return {};
@@ -170,7 +170,7 @@ class SectionResolver {
                         fmt::format("relocation type {} does not fit a wide immediate of kind {}",
                                     relocation->type, first.src()));
         }
-        Slot second = load_slot(function.bytecode, slot + 1);
+        isa::Slot second = load_slot(function.bytecode, slot + 1);
         const elf::Symbol& symbol = source_.file.symbols()[relocation->symbol];
         const std::uint64_t addend =
             static_cast<std::uint32_t>(first.imm) |
@@ -178,7 +178,7 @@ class SectionResolver {
         EBPF_TRY(const MapPlace* place, find_place(symbol, addend));
         const MapSpec& map = source_.maps[place->map];
         first.imm = static_cast<std::int32_t>(place->map);
-        first.set_src(map.is_global_data ? spec::WideKind::MapIndexValue : spec::WideKind::MapIndex);
+        set_wide_kind(first, map.is_global_data ? spec::WideKind::MapIndexValue : spec::WideKind::MapIndex);
         second.imm = map.is_global_data ? static_cast<std::int32_t>(symbol.value + addend) : 0;
         store_slot(function.bytecode, slot, first);
         store_slot(function.bytecode, slot + 1, second);
@@ -227,7 +227,7 @@ class SectionResolver {
         return &source_.file.sections()[symbol.section];
     }
 
-    Result<void> resolve_call(Function& function, std::uint32_t slot, const Slot& value,
+    Result<void> resolve_call(Function& function, std::uint32_t slot, const isa::Slot& value,
                               const elf::Relocation* relocation) {
         std::uint32_t section = section_.index;
         std::int64_t target =

@@ -90,7 +90,7 @@ class Linker {
         program.bytecode.insert(program.bytecode.end(), function.bytecode.begin(), function.bytecode.end());
         for (const Call& call : function.calls) {
             const std::uint32_t slot = begin + call.slot;
-            Slot value = load_slot(program.bytecode, slot);
+            isa::Slot value = load_slot(program.bytecode, slot);
             value.imm =
                 static_cast<std::int32_t>(first_slots_.at(call.callee)) - static_cast<std::int32_t>(slot) - 1;
             store_slot(program.bytecode, slot, value);
