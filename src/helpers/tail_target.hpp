@@ -10,6 +10,7 @@ namespace ebpf::helpers {
 /// Invariant: image is set before the address is published and lives until no epoch can see it.
 struct TailTarget {
     engine::Image* image = nullptr;
+    void* owner = nullptr;  ///< the runtime's program object
 };
 
 }  // namespace ebpf::helpers

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: MIT
+// Helpers by their bindings: maps, tail calls, the host's services, moving the packet's start.
+#include "helpers/helpers.hpp"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cstring>
+#include <set>
+
+#include "ebpf/contexts.h"
+#include "epoch/epoch.hpp"
+#include "helpers/tail_target.hpp"
+#include "maps/map.hpp"
+#include "spec/helpers.hpp"
+#include "spec/instructions.hpp"
+
+namespace ebpf::helpers {
+namespace {
+
+std::uint64_t call(spec::HelperId id, engine::Invocation& invocation, std::uint64_t r1 = 0,
+                   std::uint64_t r2 = 0, std::uint64_t r3 = 0, std::uint64_t r4 = 0) {
+    for (const engine::HelperBinding& binding : bindings()) {
+        if (binding.id == static_cast<std::uint32_t>(id))
+            return binding.function(r1, r2, r3, r4, 0, invocation);
+    }
+    ADD_FAILURE() << "no binding for helper " << static_cast<std::uint32_t>(id);
+    return 0;
+}
+
+std::uint64_t address(const void* pointer) {
+    return reinterpret_cast<std::uintptr_t>(pointer);
+}
+std::int64_t as_signed(std::uint64_t value) {
+    return static_cast<std::int64_t>(value);
+}
+
+TEST(Bindings, CoverTheTable) {
+    std::set<std::uint32_t> bound;
+    for (const engine::HelperBinding& binding : bindings()) {
+        bound.insert(binding.id);
+        const spec::HelperSpec* row = spec::find_helper(binding.id);
+        ASSERT_NE(row, nullptr);
+        EXPECT_EQ(binding.is_tail_call, row->effects.tail_call) << row->name;
+        EXPECT_NE(binding.function, nullptr) << row->name;
+    }
+    EXPECT_EQ(bound.size(), spec::helpers().size());
+}
+
+class MapHelpers : public testing::Test {
+  protected:
+    MapHelpers() : domain_(*epoch::Domain::create(1)), guard_(*domain_, 0) {}
+    ~MapHelpers() override {
+        for (maps::Map* map : made_) maps::Map::destroy(map);
+        domain_->leave(0);
+        domain_->synchronise();
+        epoch::Domain::destroy(domain_);
+        domain_ = nullptr;
+    }
+
+    maps::Map& make(spec::MapType type, std::uint32_t max_entries) {
+        spec::MapShape shape;
+        shape.type = type;
+        shape.key_size = 4;
+        shape.value_size = type == spec::MapType::ProgArray ? 4 : 8;
+        shape.max_entries = max_entries;
+        maps::Map* map = *maps::Map::create(shape, *domain_);
+        made_.push_back(map);
+        return *map;
+    }
+
+    struct Inside {
+        Inside(epoch::Domain& domain, epoch::Slot slot) { domain.enter(slot); }
+    };
+
+    epoch::Domain* domain_;
+    Inside guard_;
+    std::vector<maps::Map*> made_;
+    engine::Invocation invocation_;
+};
+
+TEST_F(MapHelpers, StoreFindAndDelete) {
+    maps::Map& map = make(spec::MapType::Hash, 2);
+    const std::uint32_t key = 5;
+    const std::uint64_t value = 0x1122334455667788;
+    using enum spec::HelperId;
+    EXPECT_EQ(call(map_lookup_elem, invocation_, address(&map), address(&key)), 0U);
+    EXPECT_EQ(as_signed(call(map_update_elem, invocation_, address(&map), address(&key), address(&value), 2)),
+              -2);
+    EXPECT_EQ(call(map_update_elem, invocation_, address(&map), address(&key), address(&value), 0), 0U);
+    EXPECT_EQ(as_signed(call(map_update_elem, invocation_, address(&map), address(&key), address(&value), 1)),
+              -17);
+    EXPECT_EQ(as_signed(call(map_update_elem, invocation_, address(&map), address(&key), address(&value), 3)),
+              -22);
+    const std::uint64_t found = call(map_lookup_elem, invocation_, address(&map), address(&key));
+    ASSERT_NE(found, 0U);
+    EXPECT_EQ(*reinterpret_cast<const std::uint64_t*>(found), value);
+    EXPECT_EQ(call(map_delete_elem, invocation_, address(&map), address(&key)), 0U);
+    EXPECT_EQ(as_signed(call(map_delete_elem, invocation_, address(&map), address(&key))), -2);
+}
+
+TEST_F(MapHelpers, FullHashRefuses) {
+    maps::Map& map = make(spec::MapType::Hash, 1);
+    const std::uint32_t keys[] = {1, 2};
+    const std::uint64_t value = 1;
+    using enum spec::HelperId;
+    EXPECT_EQ(call(map_update_elem, invocation_, address(&map), address(&keys[0]), address(&value), 0), 0U);
+    EXPECT_EQ(
+        as_signed(call(map_update_elem, invocation_, address(&map), address(&keys[1]), address(&value), 0)),
+        -7);
+}
+
+TEST_F(MapHelpers, ArrayElementsCannotBeDeleted) {
+    maps::Map& map = make(spec::MapType::Array, 2);
+    const std::uint32_t key = 1;
+    EXPECT_EQ(as_signed(call(spec::HelperId::map_delete_elem, invocation_, address(&map), address(&key))),
+              -22);
+}
+
+TEST_F(MapHelpers, TailCallNamesTheImage) {
+    maps::Map& map = make(spec::MapType::ProgArray, 2);
+    engine::Image image;
+    TailTarget target{&image, nullptr};
+    ASSERT_TRUE(maps::exchange_program(map, 1, &target, 77));
+    using enum spec::HelperId;
+
+    EXPECT_EQ(call(tail_call, invocation_, 0, address(&map), 1), 0U);
+    EXPECT_EQ(invocation_.tail_target, &image);
+    // Only 32 bits of the index count.
+    EXPECT_EQ(call(tail_call, invocation_, 0, address(&map), 0x1'0000'0001), 0U);
+    EXPECT_EQ(invocation_.tail_target, &image);
+    EXPECT_EQ(invocation_.tail_calls, 0U) << "the engine counts";
+
+    for (const std::uint64_t index : {std::uint64_t{0}, std::uint64_t{2}, std::uint64_t{0xffffffff}}) {
+        EXPECT_EQ(as_signed(call(tail_call, invocation_, 0, address(&map), index)), -22) << index;
+        EXPECT_EQ(invocation_.tail_target, nullptr);
+    }
+
+    invocation_.tail_calls = spec::kMaxTailCalls - 1;
+    EXPECT_EQ(call(tail_call, invocation_, 0, address(&map), 1), 0U);
+    invocation_.tail_calls = spec::kMaxTailCalls;
+    EXPECT_EQ(as_signed(call(tail_call, invocation_, 0, address(&map), 1)), -40);
+    EXPECT_EQ(invocation_.tail_target, nullptr);
+    ASSERT_TRUE(maps::exchange_program(map, 1, nullptr, 0));
+}
+
+TEST(Services, AreAskedWithTheirOwner) {
+    engine::Services services;
+    int owner = 0;
+    services.owner = &owner;
+    services.monotonic_ns = [](void* who) noexcept -> std::uint64_t {
+        ++*static_cast<int*>(who);
+        return 0x1234567890abcdef;
+    };
+    services.random_u32 = [](void* who, engine::Invocation& invocation) noexcept -> std::uint32_t {
+        *static_cast<int*>(who) += 10;
+        return 0xfedcba98U + invocation.slot;
+    };
+    engine::Invocation invocation;
+    invocation.services = &services;
+    invocation.slot = 5;
+    EXPECT_EQ(call(spec::HelperId::ktime_get_ns, invocation), 0x1234567890abcdefU);
+    EXPECT_EQ(call(spec::HelperId::get_prandom_u32, invocation), 0xfedcba9dU);
+    EXPECT_EQ(call(spec::HelperId::get_smp_processor_id, invocation), 5U);
+    EXPECT_EQ(owner, 11);
+}
+
+class AdjustHead : public testing::Test {
+  protected:
+    static constexpr std::size_t kHeadroom = 32;
+    static constexpr std::size_t kPacket = 64;
+
+    AdjustHead() {
+        for (std::size_t i = 0; i < buffer_.size(); ++i) buffer_[i] = static_cast<std::uint8_t>(i);
+        context_.data_hard_start = buffer_.data();
+        context_.data = context_.data_meta = buffer_.data() + kHeadroom;
+        context_.data_end = context_.data + kPacket;
+        context_.frame_end = context_.data_end;
+    }
+
+    std::int64_t adjust(std::uint64_t delta) {
+        return as_signed(call(spec::HelperId::xdp_adjust_head, invocation_, address(&context_), delta));
+    }
+    std::ptrdiff_t start() const { return context_.data - buffer_.data(); }
+
+    std::array<std::uint8_t, kHeadroom + kPacket> buffer_{};
+    ebpf_xdp_context context_{};
+    engine::Invocation invocation_;
+};
+
+TEST_F(AdjustHead, MovesWithinItsBounds) {
+    EXPECT_EQ(adjust(static_cast<std::uint64_t>(-32)), 0);
+    EXPECT_EQ(start(), 0);
+    EXPECT_EQ(adjust(32 + kPacket - 14), 0);
+    EXPECT_EQ(context_.data_end - context_.data, 14);
+    EXPECT_EQ(context_.data_meta, context_.data);
+}
+
+TEST_F(AdjustHead, RefusesWhatLeavesThem) {
+    const ebpf_xdp_context before = context_;
+    for (const std::int64_t delta :
+         {std::int64_t{-33}, std::int64_t{kPacket} - 13, std::int64_t{INT32_MAX}, std::int64_t{INT32_MIN}}) {
+        EXPECT_EQ(adjust(static_cast<std::uint64_t>(delta)), -22) << delta;
+        EXPECT_EQ(std::memcmp(&before, &context_, sizeof before), 0) << delta;
+    }
+}
+
+TEST_F(AdjustHead, TakesDeltaAs32BitNumber) {
+    EXPECT_EQ(adjust(0xffff'ffff), 0);  // -1
+    EXPECT_EQ(start(), 31);
+    EXPECT_EQ(adjust(0x7'0000'0001), 0);  // 1
+    EXPECT_EQ(start(), 32);
+}
+
+TEST_F(AdjustHead, ShortPacketCannotShrink) {
+    context_.data_end = context_.data + 10;
+    EXPECT_EQ(adjust(0), -22);
+    EXPECT_EQ(adjust(1), -22);
+    EXPECT_EQ(adjust(static_cast<std::uint64_t>(-4)), 0);
+}
+
+TEST_F(AdjustHead, MovesMetadataAlong) {
+    context_.data_meta -= 4;  // bytes 28..31
+    EXPECT_EQ(adjust(static_cast<std::uint64_t>(-29)), -22) << "the metadata must fit too";
+    EXPECT_EQ(adjust(static_cast<std::uint64_t>(-28)), 0);
+    EXPECT_EQ(context_.data_meta, buffer_.data());
+    EXPECT_EQ(context_.data - context_.data_meta, 4);
+    EXPECT_EQ(buffer_[0], 28);
+    EXPECT_EQ(buffer_[3], 31);
+    EXPECT_EQ(adjust(2), 0);  // overlapping
+    EXPECT_EQ(buffer_[2], 28);
+    EXPECT_EQ(buffer_[5], 31);
+}
+
+}  // namespace
+}  // namespace ebpf::helpers
