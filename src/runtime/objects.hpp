@@ -28,7 +28,9 @@ namespace ebpf::runtime {
 struct State;
 struct Provider;
 struct ProgramDefinition;
+class MapObject;
 class ProgramObject;
+class LinkObject;
 
 inline constexpr std::size_t kNameBytes = 64;     ///< with the NUL
 inline constexpr std::size_t kMaxPinBytes = 256;  ///< with the NUL
@@ -74,8 +76,12 @@ class Object {
 
   private:
     friend struct State;
+    friend class Context;
     friend class Registry;
     friend class PinTable;
+    friend class MapObject;
+    friend class ProgramObject;
+    friend class LinkObject;
 
     static constexpr std::uint64_t kReference = 1;
     static constexpr std::uint64_t kUserReference = (std::uint64_t{1} << 32U) + kReference;

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: MIT
+#include "platform/fake/fake.hpp"
+
+#include <atomic>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <map>
+#include <mutex>
+#include <new>
+#include <thread>
+
+#include "base/allocate.hpp"
+#include "platform/clock.hpp"
+#include "platform/cpu.hpp"
+#include "platform/pages.hpp"
+#include "platform/random.hpp"
+
+namespace ebpf {
+namespace {
+
+struct Block {
+    std::size_t bytes;
+    std::size_t alignment;
+};
+
+/// The fake host: process-wide as a host is.
+struct Host {
+    std::mutex mutex;
+    std::map<void*, Block> blocks;
+    std::uint64_t in_use_bytes = 0;
+    std::uint64_t until_failure = 0;
+    bool has_failed = false;
+    std::atomic<std::uint64_t> time{1'000'000};
+    std::atomic<bool> does_random_fail{false};
+    std::atomic<unsigned> next_random{1};
+};
+
+Host& host() {
+    static Host instance;
+    return instance;
+}
+
+void* take(std::size_t bytes, std::size_t alignment) noexcept {
+    Host& self = host();
+    const std::lock_guard guard(self.mutex);
+    if (self.until_failure != 0 && --self.until_failure == 0) {
+        self.has_failed = true;
+        return nullptr;
+    }
+    void* memory = ::operator new(bytes == 0 ? 1 : bytes, std::align_val_t{alignment}, std::nothrow);
+    if (memory == nullptr) return nullptr;
+    std::memset(memory, 0, bytes);
+    self.blocks[memory] = {bytes, alignment};
+    self.in_use_bytes += bytes;
+    return memory;
+}
+
+void give_back(void* memory, std::size_t bytes, std::size_t alignment) noexcept {
+    if (memory == nullptr) return;
+    Host& self = host();
+    const std::lock_guard guard(self.mutex);
+    const auto block = self.blocks.find(memory);
+    if (block == self.blocks.end() || block->second.bytes != bytes || block->second.alignment != alignment) {
+        std::fprintf(stderr, "release(%p, %zu, %zu) of memory that was not allocated so\n", memory, bytes,
+                     alignment);
+        std::abort();
+    }
+    self.blocks.erase(block);
+    self.in_use_bytes -= bytes;
+    std::memset(memory, 0xdd, bytes);  // so that use after release shows
+    ::operator delete(memory, std::align_val_t{alignment});
+}
+
+}  // namespace
+
+void* allocate(std::size_t bytes, std::size_t alignment) noexcept {
+    return take(bytes, alignment);
+}
+
+void release(void* memory, std::size_t bytes, std::size_t alignment) noexcept {
+    give_back(memory, bytes, alignment);
+}
+
+namespace platform {
+
+void* allocate_pages(std::size_t bytes) noexcept {
+    return take(bytes, kPageBytes);
+}
+void release_pages(void* memory, std::size_t bytes) noexcept {
+    give_back(memory, bytes, kPageBytes);
+}
+
+std::uint64_t monotonic_ns() noexcept {
+    return host().time.load();
+}
+std::uint64_t realtime_ns() noexcept {
+    return host().time.load();
+}
+
+std::uint32_t possible_cpus() noexcept {
+    return fake::kCpus;
+}
+void yield() noexcept {
+    std::this_thread::yield();
+}
+
+bool fill_random(std::span<std::byte> bytes) noexcept {
+    if (host().does_random_fail.load()) return false;
+    for (std::byte& byte : bytes) byte = static_cast<std::byte>(host().next_random.fetch_add(1) & 0xffU);
+    return true;
+}
+
+namespace fake {
+
+Usage usage() {
+    const std::lock_guard guard(host().mutex);
+    return {host().blocks.size(), host().in_use_bytes};
+}
+
+void fail_allocation(std::uint64_t nth) {
+    const std::lock_guard guard(host().mutex);
+    host().until_failure = nth;
+    host().has_failed = false;
+}
+
+bool has_failed() {
+    const std::lock_guard guard(host().mutex);
+    return host().has_failed;
+}
+
+void fail_random(bool fails) {
+    host().does_random_fail.store(fails);
+}
+
+void set_time(std::uint64_t ns) {
+    host().time.store(ns);
+}
+
+}  // namespace fake
+}  // namespace platform
+}  // namespace ebpf

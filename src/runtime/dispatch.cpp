@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: MIT
+#include "runtime/dispatch.hpp"
+
+#include <cstddef>
+
+#include "ebpf/contexts.h"
+#include "platform/clock.hpp"
+
+namespace ebpf::runtime {
+namespace {
+
+// Packet contexts begin alike, so that one invoke() serves them all.
+static_assert(offsetof(ebpf_xdp_context, data) == offsetof(ebpf_skb_context, data));
+static_assert(offsetof(ebpf_xdp_context, data_end) == offsetof(ebpf_skb_context, data_end));
+
+/// Adds to a counter that only the calling thread writes: no locked instruction.
+void add(std::atomic<std::uint64_t>& counter, std::uint64_t amount) noexcept {
+    counter.store(counter.load(std::memory_order_relaxed) + amount, std::memory_order_relaxed);
+}
+
+}  // namespace
+
+int Dispatch::thread_enter(void* link, ebpf_hook_thread** thread) noexcept {
+    State& state = static_cast<LinkObject*>(link)->state();
+    auto* entered = State::make<ebpf_hook_thread>(&state, epoch::Slot{0}, engine::Invocation{});
+    if (entered == nullptr) return -status_errno(Status::OutOfMemory);
+    entered->invocation.services = &state.services;
+    *thread = entered;
+    return 0;
+}
+
+void Dispatch::thread_leave(ebpf_hook_thread* thread) noexcept {
+    State::unmake(thread);
+}
+
+void Dispatch::begin(ebpf_hook_thread& thread) noexcept {
+    thread.slot = thread.state->lease_slot();
+    thread.invocation.slot = thread.slot;
+    thread.state->domain.enter(thread.slot);
+}
+
+void Dispatch::end(ebpf_hook_thread& thread) noexcept {
+    thread.state->domain.leave(thread.slot);
+    thread.state->domain.give_back(thread.slot);
+}
+
+std::uint64_t Dispatch::execute_timed(const ProgramObject& program, ebpf_hook_thread& thread) noexcept {
+    const engine::Image& image = *program.target_.image;
+    const std::uint64_t start = platform::monotonic_ns();
+    const std::uint64_t result = image.run(image, thread.invocation);
+    add(program.counters_[thread.slot].time_ns, platform::monotonic_ns() - start);
+    return result;
+}
+
+inline std::uint64_t Dispatch::execute(const ProgramObject& program, ebpf_hook_thread& thread) noexcept {
+    thread.invocation.tail_calls = 0;
+    thread.invocation.tail_target = nullptr;
+    add(program.counters_[thread.slot].runs, 1);
+    if (thread.state->is_stats_enabled.load(std::memory_order_relaxed)) [[unlikely]] {
+        return execute_timed(program, thread);
+    }
+    const engine::Image& image = *program.target_.image;
+    return image.run(image, thread.invocation);
+}
+
+std::uint64_t Dispatch::run(const ProgramObject& program, ebpf_hook_thread& thread, void* context) noexcept {
+    auto* packet = static_cast<ebpf_xdp_context*>(context);
+    thread.invocation.context = context;
+    thread.invocation.packet_data = &packet->data;
+    thread.invocation.packet_data_end = &packet->data_end;
+    return execute(program, thread);
+}
+
+std::uint64_t Dispatch::run_memory(const ProgramObject& program, ebpf_hook_thread& thread, void* data,
+                                   std::uint64_t length) noexcept {
+    thread.invocation.context = data;
+    thread.invocation.r2 = length;
+    return execute(program, thread);
+}
+
+// Inside an epoch, so that what is loaded here stays: update_link() retires the program it takes out.
+std::uint64_t Dispatch::invoke(void* link, ebpf_hook_thread* thread, void* context) noexcept {
+    return run(*static_cast<LinkObject*>(link)->program_.load(std::memory_order_acquire), *thread, context);
+}
+
+std::uint64_t Dispatch::invoke_memory(void* link, ebpf_hook_thread* thread, void* context) noexcept {
+    const auto& program = *static_cast<LinkObject*>(link)->program_.load(std::memory_order_acquire);
+    const auto& memory = *static_cast<const ebpf_memory_context*>(context);
+    // The verdict holds for this length only.
+    if (memory.length != program.memory_length()) {
+        return spec::find_program_type(static_cast<std::uint32_t>(program.type()))->default_action;
+    }
+    return run_memory(program, *thread, memory.data, memory.length);
+}
+
+const ebpf_hook_dispatch& Dispatch::table(spec::ProgramType type) noexcept {
+    static constexpr auto kMake = [](auto invoke_function) {
+        return ebpf_hook_dispatch{
+            .version = EBPF_HOOK_ABI_VERSION,
+            .size = sizeof(ebpf_hook_dispatch),
+            .thread_enter = thread_enter,
+            .thread_leave = thread_leave,
+            .batch_begin = [](ebpf_hook_thread* thread) { begin(*thread); },
+            .batch_end = [](ebpf_hook_thread* thread) { end(*thread); },
+            .invoke = invoke_function,
+        };
+    };
+    static constexpr ebpf_hook_dispatch kPacketTable = kMake(invoke);
+    static constexpr ebpf_hook_dispatch kMemoryTable = kMake(invoke_memory);
+    return type == spec::ProgramType::Memory ? kMemoryTable : kPacketTable;
+}
+
+}  // namespace ebpf::runtime

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+#include <cstring>
+#include <new>
+
+#include "base/allocate.hpp"
+#include "runtime/state.hpp"
+
+namespace ebpf::runtime {
+
+ProgramObject::ProgramObject(State& state, const ProgramDefinition& definition) noexcept
+    : Object(state, kKind, definition.name, definition.creator_uid),
+      target_{definition.image, this},
+      type_(definition.type),
+      attach_type_(definition.attach_type),
+      tag_{},
+      is_gpl_compatible_(definition.is_gpl_compatible),
+      memory_length_(definition.memory_length) {
+    std::memcpy(tag_, definition.tag, sizeof tag_);
+}
+
+bool ProgramObject::set_up(const ProgramDefinition& definition) noexcept {
+    const std::uint32_t slots = state().domain.slots();
+    counters_ = static_cast<Counter*>(allocate(slots * sizeof(Counter), alignof(Counter)));
+    if (counters_ == nullptr) return false;
+    for (std::uint32_t i = 0; i < slots; ++i) ::new (&counters_[i]) Counter();
+
+    if (!bytecode_.resize(definition.bytecode.size()) || !maps_.reserve(definition.maps.size())) return false;
+    if (!bytecode_.empty()) std::memcpy(bytecode_.data(), definition.bytecode.data(), bytecode_.size());
+    for (const Ref<MapObject>& map : definition.maps) {
+        map->acquire_internal();
+        static_cast<void>(maps_.push_back(map.get()));  // reserved
+    }
+    return true;
+}
+
+ProgramObject::~ProgramObject() {
+    target_.image->destroy(target_.image);
+    for (MapObject* map : maps_) map->release_internal();
+    ebpf::release(counters_, state().domain.slots() * sizeof(Counter), alignof(Counter));
+}
+
+std::uint64_t ProgramObject::run_count() const noexcept {
+    std::uint64_t sum = 0;
+    for (std::uint32_t i = 0; i < state().domain.slots(); ++i) {
+        sum += counters_[i].runs.load(std::memory_order_relaxed);
+    }
+    return sum;
+}
+
+std::uint64_t ProgramObject::run_time_ns() const noexcept {
+    std::uint64_t sum = 0;
+    for (std::uint32_t i = 0; i < state().domain.slots(); ++i) {
+        sum += counters_[i].time_ns.load(std::memory_order_relaxed);
+    }
+    return sum;
+}
+
+}  // namespace ebpf::runtime

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: MIT
+// State: what a context consists of. Private to src/runtime.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <new>
+#include <utility>
+
+#include "base/allocate.hpp"
+#include "engine/engine.hpp"
+#include "epoch/epoch.hpp"
+#include "runtime/context.hpp"
+#include "runtime/lock.hpp"
+#include "runtime/pins.hpp"
+#include "runtime/provider.hpp"
+#include "runtime/registry.hpp"
+
+namespace ebpf::runtime {
+
+/// Random numbers of one slot; used by the thread that leases it.
+struct alignas(64) SlotRandom {
+    std::uint64_t state = 0;
+};
+
+/// The state of a context.
+///
+/// Invariants: `lock` guards registries, pins, providers, and the owners of prog arrays; nothing that can
+/// block, call a provider or drop a reference is done under it. Objects at 0 references go through three
+/// stations: retired (in `domain`, until no epoch sees them), dead (in `dead`), destroyed (by reap()). free()
+/// callbacks only move objects from the first to the second, because a hook thread may run them: it must not
+/// free images, maps or pages. Threads: any.
+struct State {
+    State(const ContextOptions& options, epoch::Domain& epochs, SlotRandom* slot_random) noexcept;
+    State(const State&) = delete;
+    State& operator=(const State&) = delete;
+
+    Registry& registry(ObjectKind kind) noexcept { return registries[static_cast<std::size_t>(kind)]; }
+
+    /// Takes an object without references out of its registry and retires it.
+    void retire(Object& object) noexcept;
+    /// Destroys what no epoch can see any more. Returns at once while another thread does.
+    void reap() noexcept;
+    /// Gives a complete program its id and makes it visible, unless one of its prog arrays belongs to other
+    /// programs. Errors: InvalidArgument - so it does; OutOfMemory. Then nothing has changed.
+    Status publish(ProgramObject& program) noexcept;
+    /// Makes a link that lookups do not find yet, with its id; nullptr when memory is short.
+    LinkObject* add_link(ProgramObject& program, const ebpf_attach_request& request,
+                         Provider& provider) noexcept;
+    /// Destroys an object that has an id but was never published.
+    void discard(Object& object) noexcept;
+    /// Finds the provider for a program type and attach type and counts a link of it; nullptr if none takes
+    /// links.
+    Provider* enter_provider(std::uint32_t program_type, std::uint32_t attach_type) noexcept;
+    /// Uncounts a link. Afterwards the provider may be gone.
+    void leave_provider(Provider& provider) noexcept;
+    /// Destroys an object that no other thread can have seen or can see any more.
+    static void destroy(Object& object) noexcept;
+
+    /// Finds an object and counts a user reference. Errors: NotFound - not there, or going away.
+    template <typename T>
+    StatusOr<Ref<T>> find(std::uint32_t id) noexcept {
+        reap();
+        const LockGuard guard(lock);
+        Object* object = registry(T::kKind).find(id);
+        if (object == nullptr || !object->try_acquire()) return std::unexpected(Status::NotFound);
+        return Ref<T>::adopt(static_cast<T*>(object));
+    }
+    /// The first object of `kind` above `after` that has references; takes no reference. Requires: lock is
+    /// held.
+    Object* next_alive(ObjectKind kind, std::uint32_t after) noexcept;
+    /// The provider for a program type and attach type, or nullptr. Requires: lock is held.
+    Provider* find_provider(std::uint32_t program_type, std::uint32_t attach_type) noexcept;
+    /// Detaches all links of `provider` (nullptr: of all) that have references.
+    void detach_all(const Provider* provider) noexcept;
+
+    /// Constructs a T in allocated memory, or returns nullptr.
+    template <typename T, typename... Arguments>
+    static T* make(Arguments&&... arguments) noexcept {
+        void* memory = allocate(sizeof(T), alignof(T));
+        return memory == nullptr ? nullptr : ::new (memory) T(std::forward<Arguments>(arguments)...);
+    }
+    /// Ends a T made by make().
+    template <typename T>
+    static void unmake(T* object) noexcept {
+        object->~T();
+        release(object, sizeof(T), alignof(T));
+    }
+
+    /// Waits until a per-CPU slot is free and takes it.
+    epoch::Slot lease_slot() noexcept;
+
+    Context context;
+    epoch::Domain& domain;
+    engine::Services services;
+    SlotRandom* random;
+    std::atomic<bool> is_stats_enabled{false};
+    void (*trace)(void* owner, const char* text, std::size_t bytes) noexcept;
+    void* trace_owner;
+
+    SpinLock lock;
+    Registry registries[3];
+    PinTable pins;
+    Provider* providers = nullptr;
+
+    std::atomic<Object*> dead{nullptr};
+    std::atomic<bool> is_reaping{false};
+};
+
+}  // namespace ebpf::runtime
