@@ -216,8 +216,8 @@ struct CallHelperHandler : FallsThrough {
     }
 };
 
-/// Goes on in the program that the helper named, in the current frame; or after the call when that cannot be
-/// done.
+/// Goes on in the program that the helper named, in the current frame; or after the call when it named none
+/// or that one cannot be entered. The helper keeps the limit on tail calls and counts them.
 const Op* enter_tail_call(const Op* next, std::uint64_t* registers, Machine& machine) noexcept;
 
 struct CallTailHandler : FallsThrough {

@@ -6,7 +6,7 @@
 namespace ebpf::interp {
 
 namespace {
-// What r0 holds after a tail call that was not made: Linux leaves it unspecified; ours says -EINVAL.
+// What r0 holds after a tail call that the engine could not make (-EINVAL); Linux leaves it unspecified.
 constexpr std::int64_t kTailCallFailed = -22;
 }  // namespace
 
@@ -15,15 +15,16 @@ const Op* enter_tail_call(const Op* next, std::uint64_t* registers, Machine& mac
     const engine::Image* target = invocation.tail_target;
     invocation.tail_target = nullptr;
     if (target == nullptr) return next;
-    registers[0] = static_cast<std::uint64_t>(kTailCallFailed);
-    if (invocation.tail_calls >= spec::kMaxTailCalls || target->kind != engine::EngineKind::Interpreter)
-        return next;
     const auto* program = static_cast<const Program*>(target);
     // Deviates: Linux lets a chain of tail calls out of subprograms use 33 x 256 bytes of stack; here all
     // frames together are kMaxCallFrames, and a tail call whose target needs more than is left fails.
-    if (machine.depth + program->frames > spec::kMaxCallFrames) return next;
-    if (program->dispatch != machine.program->dispatch) return next;
-    ++invocation.tail_calls;
+    const bool can_enter = target->kind == engine::EngineKind::Interpreter &&
+                           program->dispatch == machine.program->dispatch &&
+                           machine.depth + program->frames <= spec::kMaxCallFrames;
+    if (!can_enter) {
+        registers[0] = static_cast<std::uint64_t>(kTailCallFailed);
+        return next;
+    }
     machine.program = program;
     registers[1] = reinterpret_cast<std::uintptr_t>(invocation.context);
     registers[2] = invocation.r2;

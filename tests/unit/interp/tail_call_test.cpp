@@ -7,10 +7,14 @@ namespace {
 
 constexpr std::int32_t kTailCall = 12;
 
-// Stands for the tail_call helper: r1 is the context, r2 the target image's address or 0.
+// Stands for the tail_call helper: r1 is the context, r2 the target image's address or 0. It counts, as that
+// does.
 std::uint64_t tail_call(std::uint64_t, std::uint64_t r2, std::uint64_t, std::uint64_t, std::uint64_t,
                         engine::Invocation& invocation) noexcept {
-    invocation.tail_target = reinterpret_cast<const engine::Image*>(static_cast<std::uintptr_t>(r2));
+    if (r2 != 0 && invocation.tail_calls < spec::kMaxTailCalls) {
+        ++invocation.tail_calls;
+        invocation.tail_target = reinterpret_cast<const engine::Image*>(static_cast<std::uintptr_t>(r2));
+    }
     return static_cast<std::uint64_t>(std::int64_t{-2});
 }
 
