@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: MIT
+// Runs a vector through everything that it says something about.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "vectors/vector.hpp"
+#include "verifier/verifier.hpp"
+
+namespace ebpf::vectors {
+
+struct RunOptions {
+    std::string engine = "interpreter";
+    verifier::Report (*verify)(const verifier::Request& request) =
+        nullptr;  ///< nullptr: vectors are not verified
+};
+
+struct Outcome {
+    bool is_passed = false;
+    bool is_skipped = false;          ///< the vector excludes the engine
+    std::string message;              ///< why it failed
+    std::vector<spec::Form> forms;    ///< that the run executed, or that was refused as the vector expects
+    std::optional<bool> is_accepted;  ///< the verifier's verdict
+    std::string refusal;              ///< the verifier's first failure
+};
+
+/// Assembles, compares with the raw bytes, decodes, disassembles and assembles again, verifies, and runs with
+/// each way of dispatch; compares each step with what the vector expects. Threads: any.
+Outcome run_vector(const Vector& vector, const RunOptions& options);
+
+}  // namespace ebpf::vectors

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: MIT
+#include "vectors/test_host.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "helpers/helpers.hpp"
+
+namespace ebpf::vectors {
+namespace {
+
+constexpr std::size_t kHeadroom = 256;  // as Linux gives an XDP program (XDP_PACKET_HEADROOM)
+constexpr std::size_t kTailroom = 320;
+constexpr std::size_t kAlignment = 16;
+
+std::uint8_t* as_bytes(std::byte* memory) {
+    return reinterpret_cast<std::uint8_t*>(memory);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<TestHost>> TestHost::create(spec::ProgramType type, std::span<const std::byte> memory,
+                                                   std::span<const spec::MapShape> shapes) {
+    std::unique_ptr<TestHost> host(new TestHost(type));
+    host->initial_.assign(memory.begin(), memory.end());
+    host->buffer_.resize(kHeadroom + memory.size() + kTailroom + kAlignment);
+    auto domain = epoch::Domain::create(1);
+    if (!domain) return fail(domain.error(), "epochs of the test host");
+    host->domain_ = *domain;
+    for (const spec::MapShape& shape : shapes) {
+        auto map = maps::Map::create(shape, *host->domain_);
+        if (!map)
+            return fail(map.error(), fmt::format("map {}: {}", host->maps_.size(), status_text(map.error())));
+        host->maps_.push_back(*map);
+        host->map_bindings_.push_back({reinterpret_cast<std::uintptr_t>(*map),
+                                       reinterpret_cast<std::uintptr_t>((*map)->direct_value())});
+    }
+    host->services_ = {
+        .monotonic_ns = count_up, .random_u32 = next_random, .trace = nullptr, .owner = host.get()};
+    return host;
+}
+
+TestHost::~TestHost() {
+    if (domain_ == nullptr) return;
+    domain_->synchronise();
+    for (maps::Map* map : maps_) maps::Map::destroy(map);
+    epoch::Domain::destroy(domain_);
+}
+
+engine::Bindings TestHost::bindings() const noexcept {
+    return {.maps = map_bindings_, .helpers = helpers::bindings()};
+}
+
+engine::Invocation TestHost::start() noexcept {
+    std::ranges::fill(buffer_, std::byte{0});
+    const auto address = reinterpret_cast<std::uintptr_t>(buffer_.data()) + kHeadroom;
+    std::byte* start = buffer_.data() + kHeadroom + (kAlignment - address % kAlignment) % kAlignment;
+    std::ranges::copy(initial_, start);
+    std::uint8_t* data = as_bytes(start);
+    std::uint8_t* data_end = data + initial_.size();
+    engine::Invocation invocation;
+    invocation.services = &services_;
+    xdp_ = {data, data_end, data, as_bytes(buffer_.data()), as_bytes(buffer_.data() + buffer_.size()), 1, 0};
+    skb_ = {};
+    skb_.data = data;
+    skb_.data_end = data_end;
+    skb_.len = static_cast<std::uint32_t>(initial_.size());
+    switch (type_) {
+        case spec::ProgramType::Xdp:
+            invocation.context = &xdp_;
+            invocation.packet_data = &xdp_.data;
+            invocation.packet_data_end = &xdp_.data_end;
+            break;
+        case spec::ProgramType::SocketFilter:
+            invocation.context = &skb_;
+            invocation.packet_data = &skb_.data;
+            invocation.packet_data_end = &skb_.data_end;
+            break;
+        case spec::ProgramType::Unspecified:
+        case spec::ProgramType::Memory:
+            invocation.context = data;
+            invocation.r2 = initial_.size();
+            break;
+    }
+    return invocation;
+}
+
+std::span<const std::byte> TestHost::memory() const noexcept {
+    // xdp_ follows the packet for every type; only an XDP program moves its ends.
+    return std::as_bytes(std::span(xdp_.data, xdp_.data_end));
+}
+
+std::uint64_t TestHost::count_up(void* owner) noexcept {
+    return ++static_cast<TestHost*>(owner)->clock_;
+}
+
+std::uint32_t TestHost::next_random(void* owner, engine::Invocation&) noexcept {
+    constexpr std::uint64_t kStep = 0x9e3779b97f4a7c15;
+    return static_cast<std::uint32_t>(++static_cast<TestHost*>(owner)->clock_ * kStep >> 32U);
+}
+
+}  // namespace ebpf::vectors

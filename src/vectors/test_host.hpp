@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: MIT
+// TestHost: everything around one program under test - memory or packet, context, maps, helpers - without a
+// runtime.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "base/error.hpp"
+#include "ebpf/contexts.h"
+#include "engine/engine.hpp"
+#include "epoch/epoch.hpp"
+#include "maps/map.hpp"
+#include "spec/maps.hpp"
+#include "spec/programs.hpp"
+
+namespace ebpf::vectors {
+
+/// What a program under test may use. Clock and random numbers are deterministic: they count.
+/// Threads: one at a time.
+class TestHost {
+  public:
+    /// `memory`: what r1 points to (ProgramType::Memory), or the packet.
+    /// Errors: those of maps::Map::create; NotSupported - a program type without a context here.
+    static Result<std::unique_ptr<TestHost>> create(spec::ProgramType type, std::span<const std::byte> memory,
+                                                    std::span<const spec::MapShape> shapes);
+    ~TestHost();
+    TestHost(const TestHost&) = delete;
+    TestHost& operator=(const TestHost&) = delete;
+
+    [[nodiscard]] engine::Bindings bindings() const noexcept;
+
+    /// Puts memory, packet and context back to what they were (maps keep their contents) and returns an
+    /// invocation.
+    engine::Invocation start() noexcept;
+    /// Calls `work` inside an epoch.
+    auto inside(auto&& work) {
+        const epoch::ReaderScope scope(*domain_);
+        return work();
+    }
+    /// Runs `image` inside an epoch.
+    std::uint64_t run(const engine::Image& image, engine::Invocation& invocation) noexcept {
+        return inside([&] { return image.run(image, invocation); });
+    }
+
+    /// Returns memory or packet as it is now.
+    [[nodiscard]] std::span<const std::byte> memory() const noexcept;
+    [[nodiscard]] const ebpf_xdp_context& xdp() const noexcept { return xdp_; }
+    [[nodiscard]] std::span<maps::Map* const> maps() const noexcept { return maps_; }
+
+  private:
+    explicit TestHost(spec::ProgramType type) : type_(type) {}
+    static std::uint64_t count_up(void* owner) noexcept;
+    static std::uint32_t next_random(void* owner, engine::Invocation& invocation) noexcept;
+
+    spec::ProgramType type_;
+    std::vector<std::byte> initial_;
+    std::vector<std::byte> buffer_;
+    epoch::Domain* domain_ = nullptr;
+    std::vector<maps::Map*> maps_;
+    std::vector<engine::MapBinding> map_bindings_;
+    engine::Services services_;
+    std::uint64_t clock_ = 0;
+    ebpf_xdp_context xdp_{};
+    ebpf_skb_context skb_{};
+};
+
+}  // namespace ebpf::vectors
