@@ -18,8 +18,8 @@ namespace ebpf::verifier {
 struct MapInfo {
     std::string name;
     spec::MapShape shape;
-    bool is_frozen = false;              ///< contents never change; the verdict may rely on `contents`
-    std::vector<std::byte> contents;     ///< of a frozen array with one element; else empty
+    bool is_frozen = false;           ///< contents never change; the verdict may rely on `contents`
+    std::vector<std::byte> contents;  ///< of a frozen array with one element; else empty
 };
 
 struct SourceLine {
@@ -39,7 +39,7 @@ struct Subprogram {
 struct Limits {
     std::uint64_t time_ns = 10'000'000'000;
     std::uint64_t memory_bytes = std::uint64_t{1} << 30U;
-    std::uint32_t path_budget = 1U << 16U;   ///< states followed separately before paths are joined
+    std::uint32_t path_budget = 1U << 16U;  ///< states followed separately before paths are joined
 };
 
 /// Everything the verdict depends on. A verdict holds for exactly these values (protocol/ hashes them).
@@ -49,25 +49,26 @@ struct Request {
     std::uint32_t attach_type = 0;
     spec::GroupSet groups = spec::kAllGroups;
     bool is_gpl = false;
-    std::uint64_t memory_length = 0;      ///< ProgramType::Memory: bytes at r1
-    std::vector<std::byte> bytecode;      ///< linked as in object::ProgramSpec
+    std::uint64_t memory_length = 0;  ///< ProgramType::Memory: bytes at r1
+    std::vector<std::byte> bytecode;  ///< linked as in object::ProgramSpec
     std::vector<MapInfo> maps;
     std::vector<SourceLine> lines;        ///< for messages only
     std::vector<Subprogram> subprograms;  ///< for messages only; calls define subprograms
     Limits limits;
-    bool wants_invariants = false;        ///< fill Report::invariants
+    bool wants_invariants = false;  ///< fill Report::invariants
 };
 
 enum class Verdict : std::uint8_t { Reject, Accept };
 
 /// Why a program was refused.
 struct Failure {
-    std::string category;     ///< of rules.def: "instruction", "type", "bounds", "initialisation", "control flow", ...
-    std::string rule;         ///< stable id, "V012"
-    std::uint32_t slot = 0;   ///< instruction number
-    SourceLine source;        ///< line 0 when unknown
-    std::string message;      ///< what is wrong, what was known, what was needed
-    std::string hint;         ///< the usual fix; may be empty
+    std::string
+        category;  ///< of rules.def: "instruction", "type", "bounds", "initialisation", "control flow", ...
+    std::string rule;                ///< stable id, "V012"
+    std::uint32_t slot = 0;          ///< instruction number
+    SourceLine source;               ///< line 0 when unknown
+    std::string message;             ///< what is wrong, what was known, what was needed
+    std::string hint;                ///< the usual fix; may be empty
     std::vector<std::string> trace;  ///< how it came about, newest last: one line a step; may be empty
 };
 
@@ -78,20 +79,20 @@ struct Invariants;  // verifier/observe.hpp
 
 struct Report {
     Verdict verdict = Verdict::Reject;
-    std::vector<Failure> failures;         ///< empty exactly if accepted
+    std::vector<Failure> failures;  ///< empty exactly if accepted
     std::uint64_t time_ns = 0;
-    std::uint64_t memory_bytes = 0;        ///< most memory held for states
-    std::uint64_t instructions = 0;        ///< instructions processed, repeats counted
-    std::uint64_t states = 0;              ///< states kept
-    std::vector<AccessKind> accesses;      ///< one per slot; accepted programs only
-    std::vector<bool> reachable;           ///< one per slot: some path reaches it
-    std::uint32_t stack_bytes = 0;         ///< deepest stack use along any call chain
+    std::uint64_t memory_bytes = 0;                ///< most memory held for states
+    std::uint64_t instructions = 0;                ///< instructions processed, repeats counted
+    std::uint64_t states = 0;                      ///< states kept
+    std::vector<AccessKind> accesses;              ///< one per slot; accepted programs only
+    std::vector<bool> reachable;                   ///< one per slot: some path reaches it
+    std::uint32_t stack_bytes = 0;                 ///< deepest stack use along any call chain
     std::shared_ptr<const Invariants> invariants;  ///< if asked for
 };
 
-/// Verifies one program. Never throws on bad input, never accepts what it does not understand: any internal failure is a
-/// refusal of category "internal".
-/// Threads: any, no shared state. Cost: bounded by request.limits.
+/// Verifies one program. Never throws on bad input, never accepts what it does not understand: any internal
+/// failure is a refusal of category "internal". Threads: any, no shared state. Cost: bounded by
+/// request.limits.
 Report verify(const Request& request);
 
 }  // namespace ebpf::verifier

@@ -1,0 +1,407 @@
+// SPDX-License-Identifier: MIT
+#include "analysis/explore.hpp"
+
+#include <algorithm>
+#include <map>
+#include <unordered_set>
+#include <utility>
+
+#include "analysis/liveness.hpp"
+#include "check/access.hpp"
+#include "check/entail.hpp"
+#include "check/step.hpp"
+
+namespace ebpf::analysis {
+namespace {
+
+using check::Kind;
+using check::State;
+using spec::Family;
+
+/// A point of the unrolled program. For each active function: for each loop around the point, outermost
+/// first, the position of its head and the iteration; then the position of the block.
+using Key = std::vector<std::uint32_t>;
+
+struct Task {
+    State state;
+    std::uint64_t hash = 0;
+    std::uint32_t decision = kNone;
+};
+
+/// The states that wait at a point.
+struct Bucket {
+    std::uint32_t block = 0;
+    std::vector<std::uint32_t> calls;  ///< blocks that end in the active calls, outermost first
+    std::vector<Task> tasks;
+};
+
+/// What the iterations of one loop, entered once, started with.
+struct LoopWatch {
+    Key activation;
+    std::unordered_set<std::uint64_t> starts;
+};
+
+constexpr std::uint64_t kTimeCheckInterval = 1024;
+constexpr std::uint32_t kStackAlignment = 16;  // as the kernel rounds frames where it compiles programs
+
+bool is_memory(Family family) {
+    switch (family) {
+        case Family::Load:
+        case Family::LoadSx:
+        case Family::StoreImm:
+        case Family::StoreReg:
+        case Family::Atomic:
+        case Family::LoadAcquire:
+        case Family::StoreRelease:
+            return true;
+        case Family::WideTail:
+        case Family::Alu:
+        case Family::Negate:
+        case Family::MoveSx:
+        case Family::ByteOrder:
+        case Family::LoadImm64:
+        case Family::PacketAbs:
+        case Family::PacketInd:
+        case Family::Goto:
+        case Family::Branch:
+        case Family::CallHelper:
+        case Family::CallLocal:
+        case Family::CallKfunc:
+        case Family::CallRegister:
+        case Family::Exit:
+            return false;
+    }
+    return false;
+}
+
+class Explorer {
+  public:
+    Explorer(const check::Program& program, const Graph& graph, const Options& options)
+        : program_(program), graph_(graph), options_(options), live_(live_registers(program.code, graph)) {
+        out_.accesses.assign(program.code.size(), Kind::Unusable);
+        out_.reachable.assign(program.code.size(), false);
+        out_.stack_bytes.assign(graph.functions.size(), 0);
+    }
+
+    Exploration run() {
+        out_.result = Result::Proven;
+        Task task;
+        if (check::enter(program_, task.state) != Status::Ok) stop(Result::OutOfMemory, 0);
+        if (out_.result == Result::Proven) {
+            insert(block_key({}, graph_.functions[0].entry), graph_.functions[0].entry, {}, std::move(task));
+        }
+        while (out_.result == Result::Proven && !waiting_.empty()) {
+            auto node = waiting_.extract(waiting_.begin());
+            visit(node.key(), node.mapped());
+        }
+        if (out_.result == Result::Proven) check_stack_depth();
+        return std::move(out_);
+    }
+
+  private:
+    void stop(Result result, std::uint32_t slot) {
+        out_.result = result;
+        out_.slot = slot;
+    }
+
+    void refuse(const check::Finding& finding, std::uint32_t slot, std::uint32_t decision) {
+        out_.finding = finding;
+        out_.last_decision = decision;
+        stop(Result::Refused, slot);
+    }
+
+    // Keys.
+
+    /// The key of `block` where it is entered from outside all its loops, behind the key of the caller's
+    /// block.
+    Key block_key(Key caller, std::uint32_t block) const {
+        for (const std::uint32_t head : graph_.blocks[block].loops) {
+            caller.push_back(head);
+            caller.push_back(0);
+        }
+        caller.push_back(graph_.blocks[block].position);
+        return caller;
+    }
+
+    [[nodiscard]] std::size_t segment_size(std::uint32_t block) const {
+        return graph_.blocks[block].loops.size() * 2 + 1;
+    }
+
+    /// The key after an edge of one function: iterations of loops around both blocks are kept, an edge to the
+    /// head of a loop around its source starts the next iteration.
+    Key edge_key(const Key& key, std::uint32_t from, std::uint32_t to) const {
+        const Block& source = graph_.blocks[from];
+        const Block& target = graph_.blocks[to];
+        const std::size_t begin = key.size() - segment_size(from);
+        Key next(key.begin(), key.begin() + static_cast<std::ptrdiff_t>(begin));
+        bool is_common = true;
+        for (std::size_t i = 0; i < target.loops.size(); ++i) {
+            is_common = is_common && i < source.loops.size() && source.loops[i] == target.loops[i];
+            const bool is_next = is_common && target.is_loop_head && i + 1 == target.loops.size();
+            const std::uint32_t iteration = is_common ? key[begin + 2 * i + 1] : 0;
+            next.push_back(target.loops[i]);
+            next.push_back(is_next ? iteration + 1 : iteration);
+        }
+        next.push_back(target.position);
+        return next;
+    }
+
+    // States that wait.
+
+    /// Drops registers that are not read again. Unusable covers every value, so that the state only grows.
+    void drop_dead(State& state, std::uint32_t block) const {
+        for (unsigned reg = 0; reg < spec::kRegisterCount; ++reg) {
+            if ((live_[block] >> reg & 1U) == 0) state.registers[reg] = check::Value{};
+        }
+    }
+
+    void insert(Key key, std::uint32_t block, const std::vector<std::uint32_t>& calls, Task task) {
+        drop_dead(task.state, block);
+        if (!task.state.normalise()) return stop(Result::OutOfMemory, graph_.blocks[block].first);
+        task.hash = task.state.hash();
+        ++out_.states;
+        Bucket& bucket = waiting_[std::move(key)];
+        bucket.block = block;
+        bucket.calls = calls;
+        if (is_covered(bucket, task)) return;
+        const std::uint32_t limit = out_.states > options_.path_budget
+                                        ? std::min(kOverBudgetStates, options_.max_states)
+                                        : options_.max_states;
+        if (bucket.tasks.size() >= limit) return join_nearest(bucket, task);
+        hold(task.state.memory_bytes());
+        bucket.tasks.push_back(std::move(task));
+    }
+
+    /// Drops `task` if a waiting state covers it, or the waiting states that it covers.
+    bool is_covered(Bucket& bucket, const Task& task) {
+        for (const Task& other : bucket.tasks) {
+            if (check::entails(task.state, other.state)) return true;
+        }
+        std::erase_if(bucket.tasks, [&](const Task& other) {
+            if (!check::entails(other.state, task.state)) return false;
+            held_bytes_ -= other.state.memory_bytes();
+            return true;
+        });
+        return false;
+    }
+
+    void join_nearest(Bucket& bucket, const Task& task) {
+        out_.has_joined = true;
+        std::size_t nearest = 0;
+        std::uint32_t least = 0xffffffff;
+        for (std::size_t i = 0; i < bucket.tasks.size(); ++i) {
+            const std::uint32_t distance = check::distance(task.state, bucket.tasks[i].state);
+            if (distance >= least) continue;
+            least = distance;
+            nearest = i;
+        }
+        Task& other = bucket.tasks[nearest];
+        State joined;
+        if (check::join(other.state, task.state, joined) != Status::Ok || !joined.normalise()) {
+            return stop(Result::OutOfMemory, graph_.blocks[bucket.block].first);
+        }
+        held_bytes_ -= other.state.memory_bytes();
+        other.state = std::move(joined);
+        other.hash = other.state.hash();
+        hold(other.state.memory_bytes());
+    }
+
+    void hold(std::uint64_t bytes) {
+        held_bytes_ += bytes;
+        out_.peak_memory_bytes = std::max(out_.peak_memory_bytes, held_bytes_);
+        if (held_bytes_ > options_.max_memory_bytes) out_.result = Result::OutOfMemory;
+    }
+
+    // Visits.
+
+    void visit(const Key& key, Bucket& bucket) {
+        if (graph_.blocks[bucket.block].is_loop_head && !watch_loop(key, bucket)) return;
+        for (Task& task : bucket.tasks) {
+            held_bytes_ -= task.state.memory_bytes();
+            run_block(key, bucket, task);
+            if (out_.result != Result::Proven) return;
+        }
+    }
+
+    /// Refuses a loop whose iteration starts with the states of an earlier one: what follows would repeat for
+    /// ever. Equal hashes of different states would refuse a program wrongly, never accept one.
+    bool watch_loop(const Key& key, const Bucket& bucket) {
+        Key activation = key;
+        activation.erase(activation.end() - 2);  // the iteration
+        std::size_t level = graph_.blocks[bucket.block].loops.size();
+        for (const std::uint32_t call : bucket.calls) level += graph_.blocks[call].loops.size();
+        if (watches_.size() < level) watches_.resize(level);
+        LoopWatch& watch = watches_[level - 1];
+        if (watch.activation != activation) watch = {std::move(activation), {}};
+        std::uint64_t sum = bucket.tasks.size();
+        for (const Task& task : bucket.tasks) sum += task.hash;
+        if (watch.starts.insert(sum).second) return true;
+        check::Finding finding;
+        finding.fail(spec::Rule::InfiniteLoop, check::kNoRegister, check::Value{});
+        refuse(finding, graph_.blocks[bucket.block].first, bucket.tasks.front().decision);
+        return false;
+    }
+
+    void run_block(const Key& key, const Bucket& bucket, Task& task) {
+        const Block& block = graph_.blocks[bucket.block];
+        State taken;
+        check::Outcome outcome;
+        for (std::uint32_t slot = block.first;; slot = outcome.next) {
+            if (!count_instruction(slot)) return;
+            if (options_.observe) options_.observe(slot, task.state);
+            out_.reachable[slot] = true;
+            check::Finding finding;
+            if (!check::check(program_, task.state, slot, finding) ||
+                !note_access(task.state, slot, finding)) {
+                return refuse(finding, slot, task.decision);
+            }
+            const Status status = check::apply(program_, task.state, taken, slot, outcome);
+            if (status == Status::Internal) {
+                finding.fail(spec::Rule::Internal, check::kNoRegister, check::Value{});
+                return refuse(finding, slot, task.decision);
+            }
+            if (status != Status::Ok) return stop(Result::OutOfMemory, slot);
+            if (slot == block.last) break;
+        }
+        leave_block(key, bucket, task, std::move(taken), outcome);
+    }
+
+    void leave_block(const Key& key, const Bucket& bucket, Task& task, State taken,
+                     const check::Outcome& outcome) {
+        const Block& block = graph_.blocks[bucket.block];
+        const Family family = program_.code[block.last].spec().family;
+        if (family == Family::CallLocal) return enter_call(key, bucket, task, outcome.next);
+        if (family == Family::Exit) {
+            if (outcome.goes_on) leave_call(key, bucket, task, outcome.next);
+            return;
+        }
+        const std::uint32_t decision = task.decision;
+        if (outcome.jumps) {
+            Task other;
+            other.state = std::move(taken);
+            other.decision = decide(decision, block.last, true);
+            const std::uint32_t target = graph_.block_of_slot[outcome.target];
+            insert(edge_key(key, bucket.block, target), target, bucket.calls, std::move(other));
+        }
+        if (!outcome.goes_on || out_.result != Result::Proven) return;
+        if (family == Family::Branch) task.decision = decide(decision, block.last, false);
+        const std::uint32_t next = graph_.block_of_slot[outcome.next];
+        insert(edge_key(key, bucket.block, next), next, bucket.calls, std::move(task));
+    }
+
+    void enter_call(const Key& key, const Bucket& bucket, Task& task, std::uint32_t slot) {
+        // What the caller will not read after the call need not be kept during it.
+        const RegisterSet live = live_[graph_.blocks[bucket.block].successors[0]];
+        check::Frame& caller = task.state.frames[task.state.depth() - 1];
+        for (std::uint32_t i = 0; i < check::kSavedRegisters; ++i) {
+            if ((live >> (check::kFirstSaved + i) & 1U) == 0) caller.saved[i] = check::Value{};
+        }
+        const std::uint32_t entry = graph_.block_of_slot[slot];
+        std::vector<std::uint32_t> calls = bucket.calls;
+        calls.push_back(bucket.block);
+        insert(block_key(key, entry), entry, calls, std::move(task));
+    }
+
+    void leave_call(const Key& key, const Bucket& bucket, Task& task, std::uint32_t slot) {
+        const std::uint32_t call = bucket.calls.back();
+        const std::vector<std::uint32_t> calls(bucket.calls.begin(), bucket.calls.end() - 1);
+        const Key caller(key.begin(), key.end() - static_cast<std::ptrdiff_t>(segment_size(bucket.block)));
+        const std::uint32_t next = graph_.block_of_slot[slot];
+        insert(edge_key(caller, call, next), next, calls, std::move(task));
+    }
+
+    std::uint32_t decide(std::uint32_t before, std::uint32_t slot, bool is_taken) {
+        out_.decisions.push_back({before, slot, is_taken});
+        return static_cast<std::uint32_t>(out_.decisions.size() - 1);
+    }
+
+    bool count_instruction(std::uint32_t slot) {
+        ++out_.instructions;
+        if (out_.instructions > options_.max_instructions) {
+            stop(Result::OutOfInstructions, slot);
+            return false;
+        }
+        if (out_.instructions % kTimeCheckInterval == 0 && options_.is_out_of_time &&
+            options_.is_out_of_time()) {
+            stop(Result::OutOfTime, slot);
+            return false;
+        }
+        return true;
+    }
+
+    // Facts about slots and functions.
+
+    bool note_access(const State& state, std::uint32_t slot, check::Finding& finding) {
+        const isa::Instruction& instruction = program_.code[slot];
+        const Family family = instruction.spec().family;
+        if (family == Family::CallHelper) {
+            for (std::size_t reg = 1; reg <= 5; ++reg) note_stack(state, state.registers[reg], 0);
+            return true;
+        }
+        if (!is_memory(family)) return true;
+        const std::uint8_t reg = check::address_register(instruction);
+        const check::Value& pointer = state.registers[reg];
+        note_stack(state, pointer, instruction.offset);
+        Kind& seen = out_.accesses[slot];
+        const bool is_mixed = seen != Kind::Unusable && seen != pointer.kind &&
+                              (seen == Kind::Context || pointer.kind == Kind::Context);
+        if (is_mixed) return finding.fail(spec::Rule::MixedAccess, reg, pointer);
+        if (seen == Kind::Unusable) seen = pointer.kind;
+        return true;
+    }
+
+    void note_stack(const State& state, const check::Value& pointer, std::int64_t offset) {
+        if (pointer.kind != Kind::Stack || pointer.frame >= state.frames.size()) return;
+        const check::OffsetSpan span = check::offset_span(pointer);
+        if (!span.is_bounded) return;
+        const std::int64_t deepest = -(span.low + offset);
+        if (deepest <= 0 || deepest > std::int64_t{spec::kStackBytes}) return;
+        const std::uint32_t function =
+            graph_.blocks[graph_.block_of_slot[state.frames[pointer.frame].function_slot]].function;
+        out_.stack_bytes[function] =
+            std::max(out_.stack_bytes[function], static_cast<std::uint32_t>(deepest));
+    }
+
+    void check_stack_depth() {
+        std::vector<std::uint32_t> depth(graph_.functions.size(), 0);
+        for (const std::uint32_t index : graph_.call_order) {
+            const Function& function = graph_.functions[index];
+            const std::uint32_t own = (std::max(out_.stack_bytes[index], 1U) + kStackAlignment - 1) /
+                                      kStackAlignment * kStackAlignment;
+            depth[index] = own;
+            for (std::uint32_t b = function.entry; b < function.entry + function.block_count; ++b) {
+                const std::uint32_t slot = graph_.blocks[b].last;
+                const isa::Instruction& instruction = program_.code[slot];
+                if (instruction.spec().family != Family::CallLocal) continue;
+                const auto target =
+                    static_cast<std::uint32_t>(isa::jump_target(instruction, instruction.spec(), slot));
+                const std::uint32_t callee = graph_.blocks[graph_.block_of_slot[target]].function;
+                depth[index] = std::max(depth[index], own + depth[callee]);
+                if (depth[index] <= spec::kStackBytes) continue;
+                check::Finding finding;
+                finding.fail(spec::Rule::StackDepth, check::kNoRegister, check::Value{});
+                finding.size = depth[index];
+                finding.number = target;
+                return refuse(finding, slot, kNone);
+            }
+        }
+        out_.chain_stack_bytes = depth[0];
+    }
+
+    const check::Program& program_;
+    const Graph& graph_;
+    const Options& options_;
+    std::vector<RegisterSet> live_;
+    std::map<Key, Bucket> waiting_;
+    std::vector<LoopWatch> watches_;
+    std::uint64_t held_bytes_ = 0;
+    Exploration out_;
+};
+
+}  // namespace
+
+Exploration explore(const check::Program& program, const Graph& graph, const Options& options) {
+    return Explorer(program, graph, options).run();
+}
+
+}  // namespace ebpf::analysis

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: MIT
+#include "check/entail.hpp"
+
+#include "check/relation.hpp"
+
+namespace ebpf::check {
+namespace {
+
+/// Decides a <= b. Ids of b are bound to what stands in their places in a: a relation that b states must hold
+/// in a; relations that only a states make a smaller.
+class Comparison {
+  public:
+    Comparison(const State& a, const State& b) : a_(a), b_(b) {}
+
+    bool holds() {
+        if (a_.frames.size() != b_.frames.size()) return false;
+        for (std::size_t i = 0; i < a_.registers.size(); ++i) {
+            if (!value_holds(a_.registers[i], b_.registers[i])) return false;
+        }
+        for (std::size_t i = 0; i < a_.frames.size(); ++i) {
+            if (!frame_holds(a_.frames[i], b_.frames[i])) return false;
+        }
+        return facts_hold();
+    }
+
+  private:
+    struct Binding {
+        std::uint32_t id;
+        Token token;
+    };
+
+    bool bind(std::uint32_t id, Token token) {
+        if (token.type == Token::Type::None) return false;
+        for (const Binding& binding : bindings_) {
+            if (binding.id == id) return binding.token == token;
+        }
+        return bindings_.push_back({id, token});
+    }
+
+    bool value_holds(const Value& a, const Value& b) {
+        switch (b.kind) {
+            case Kind::Unusable:
+                return true;
+            case Kind::Scalar:
+                return a.kind == Kind::Scalar && a.number.leq(b.number) &&
+                       (b.id == 0 || bind(b.id, scalar_token(a)));
+            case Kind::MapValueOrNull:
+                return bind(b.id, null_token(a, b.map));
+            case Kind::Packet:
+            case Kind::PacketMeta:
+                if (a.kind != b.kind || a.offset != b.offset || !a.number.leq(b.number)) return false;
+                return b.id == 0 ? a.id == 0 : bind(b.id, {Token::Type::Id, a.id});
+            case Kind::Context:
+            case Kind::Stack:
+            case Kind::PacketEnd:
+            case Kind::Map:
+            case Kind::MapValue:
+            case Kind::Memory:
+                return pointer_holds(a, b);
+        }
+        return false;
+    }
+
+    static bool pointer_holds(const Value& a, const Value& b) {
+        if (a.kind != b.kind || a.frame != b.frame || a.map != b.map) return false;
+        if (a.offset == b.offset) return a.number.leq(b.number);
+        const auto moved = domains::Scalar::constant(static_cast<std::uint64_t>(a.offset - b.offset));
+        return domains::alu(spec::AluOp::Add, spec::Width::W64, a.number, moved).leq(b.number);
+    }
+
+    bool frame_holds(const Frame& a, const Frame& b) {
+        if (a.function_slot != b.function_slot || a.return_slot != b.return_slot) return false;
+        for (std::size_t i = 0; i < a.saved.size(); ++i) {
+            if (!value_holds(a.saved[i], b.saved[i])) return false;
+        }
+        for (std::size_t i = 0; i < a.written.size(); ++i) {
+            if ((b.written[i] & ~a.written[i]) != 0) return false;
+        }
+        for (const StackCell& cell : b.cells) {
+            if (!cell_holds(a, cell)) return false;
+        }
+        return keeps_addresses(a, b);
+    }
+
+    bool cell_holds(const Frame& a, const StackCell& cell) {
+        const StackCell* found = a.find(cell.first);
+        if (found != nullptr && found->first == cell.first && found->size == cell.size) {
+            return value_holds(found->value, cell.value);
+        }
+        // Bytes of which a knows nothing but that they were written are some number of that size.
+        return cell.value.kind == Kind::Scalar && cell.value.id == 0 && a.is_written(cell.first, cell.size) &&
+               domains::truncate(cell.size, domains::Scalar::unknown()).leq(cell.value.number);
+    }
+
+    /// No byte of a pointer in a counts in b as a plain written byte: b may read those as a number.
+    static bool keeps_addresses(const Frame& a, const Frame& b) {
+        for (const StackCell& cell : a.cells) {
+            if (!is_pointer(cell.value)) continue;
+            const StackCell* found = b.find(cell.first);
+            if (found != nullptr && found->first == cell.first && found->size == cell.size &&
+                is_pointer(found->value)) {
+                continue;
+            }
+            for (std::uint32_t at = cell.first; at < std::uint32_t{cell.first} + cell.size; ++at) {
+                if (b.is_written(at, 1)) return false;
+            }
+        }
+        return true;
+    }
+
+    bool facts_hold() {
+        for (const PacketFact& fact : b_.facts) {
+            std::uint32_t id = 0;
+            if (fact.id != 0) {
+                const Binding* found = nullptr;
+                for (const Binding& binding : bindings_) {
+                    if (binding.id == fact.id) found = &binding;
+                }
+                if (found == nullptr) continue;  // no pointer is left that the fact speaks of
+                id = static_cast<std::uint32_t>(found->token.value);
+            }
+            if (a_.proven_bytes(fact.kind, id) < fact.bytes) return false;
+        }
+        return true;
+    }
+
+    const State& a_;
+    const State& b_;
+    FallibleVector<Binding> bindings_;
+};
+
+}  // namespace
+
+bool entails(const State& a, const State& b) noexcept {
+    return Comparison(a, b).holds();
+}
+
+}  // namespace ebpf::check

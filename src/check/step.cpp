@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: MIT
+#include "check/step.hpp"
+
+#include "base/assert.hpp"
+#include "check/access.hpp"
+
+namespace ebpf::check {
+namespace {
+
+using domains::Scalar;
+using spec::Family;
+using spec::Rule;
+
+constexpr std::size_t kArguments = 5;
+
+Value frame_pointer(std::size_t frame) {
+    Value value = make_pointer(Kind::Stack);
+    value.frame = static_cast<std::uint8_t>(frame);
+    return value;
+}
+
+bool check_packet_load(const Program& program, const State& state, const isa::Instruction& instruction,
+                       Finding& finding) {
+    if (program.type->type != spec::ProgramType::SocketFilter) {
+        return finding.fail(Rule::PacketInstruction, kNoRegister, Value{},
+                            "the program type has no such access");
+    }
+    // The instruction ends the program where the packet is too short; what that means in a callee is not
+    // defined.
+    if (state.depth() > 0) {
+        return finding.fail(Rule::PacketInstruction, kNoRegister, Value{}, "it stands in a called function");
+    }
+    const Value& context = state.registers[6];
+    if (context.kind != Kind::Context || context.offset != 0 || !is_exactly(context.number, 0)) {
+        return finding.fail(Rule::PacketInstruction, 6, context, "r6 is not the context");
+    }
+    if (!instruction.spec().reads_src) return true;
+    const Value& index = state.registers[instruction.src];
+    if (index.kind == Kind::Unusable) return finding.fail(Rule::Uninitialised, instruction.src, index);
+    if (is_pointer(index))
+        return finding.fail(Rule::PointerArithmetic, instruction.src, index, "packet index");
+    return true;
+}
+
+bool check_exit(const Program& program, const State& state, Finding& finding) {
+    const Value& result = state.registers[0];
+    if (state.depth() > 0) {
+        if (result.kind != Kind::Stack || result.frame != state.depth()) return true;
+        return finding.fail(Rule::FrameEscape, 0, result, "returned");
+    }
+    if (result.kind == Kind::Unusable) return finding.fail(Rule::Uninitialised, 0, result);
+    if (is_pointer(result)) return finding.fail(Rule::PointerLeak, 0, result, "returned");
+    const spec::ProgramTypeSpec& type = *program.type;
+    if (type.return_min > type.return_max) return true;
+    if (result.number.smin() >= type.return_min && result.number.smax() <= type.return_max) return true;
+    finding.low = type.return_min;
+    finding.high = type.return_max;
+    return finding.fail(Rule::ReturnValue, 0, result);
+}
+
+void clear_arguments(State& state) {
+    for (std::size_t reg = 1; reg <= kArguments; ++reg) state.registers[reg] = Value{};
+}
+
+Status apply_call(State& state, const isa::Instruction& instruction, std::uint32_t slot, Outcome& outcome) {
+    Frame& caller = state.active();
+    for (std::size_t i = 0; i < kSavedRegisters; ++i) {
+        caller.saved[i] = state.registers[kFirstSaved + i];
+        state.registers[kFirstSaved + i] = Value{};
+    }
+    state.registers[0] = Value{};
+    outcome.next = static_cast<std::uint32_t>(isa::jump_target(instruction, instruction.spec(), slot));
+    Frame callee;
+    callee.function_slot = outcome.next;
+    callee.return_slot = slot + 1;
+    if (!state.frames.push_back(std::move(callee))) return Status::OutOfMemory;
+    state.registers[spec::kFramePointer] = frame_pointer(state.depth());
+    return Status::Ok;
+}
+
+/// Nothing can still point to the callee's frame: r0 and stores into other frames were checked, r1 to r5 end
+/// here, and r6 to r9 are the caller's own again.
+void apply_return(State& state, Outcome& outcome) {
+    outcome.next = state.active().return_slot;
+    const bool shrunk = state.frames.resize(state.frames.size() - 1);  // never allocates
+    EBPF_ASSERT(shrunk);
+    Frame& caller = state.active();
+    for (std::size_t i = 0; i < kSavedRegisters; ++i) {
+        state.registers[kFirstSaved + i] = caller.saved[i];
+        caller.saved[i] = Value{};
+    }
+    clear_arguments(state);
+    state.registers[spec::kFramePointer] = frame_pointer(state.depth());
+}
+
+void apply_packet_load(State& state, const isa::Instruction& instruction) {
+    clear_arguments(state);
+    state.registers[0] = make_scalar(domains::truncate(instruction.spec().size, Scalar::unknown()));
+}
+
+}  // namespace
+
+Status enter(const Program& program, State& state) noexcept {
+    state = State{};
+    if (!state.frames.push_back(Frame{})) return Status::OutOfMemory;
+    state.registers[spec::kFramePointer] = frame_pointer(0);
+    if (program.type->context == spec::ContextId::Memory) {
+        state.registers[1] = make_pointer(Kind::Memory);
+        state.registers[2] = make_scalar(Scalar::constant(program.memory_length));
+    } else {
+        state.registers[1] = make_pointer(Kind::Context);
+    }
+    return Status::Ok;
+}
+
+bool check(const Program& program, const State& state, std::uint32_t slot, Finding& finding) noexcept {
+    const isa::Instruction& instruction = program.code[slot];
+    switch (instruction.spec().family) {
+        case Family::Alu:
+        case Family::Negate:
+        case Family::MoveSx:
+        case Family::ByteOrder:
+        case Family::LoadImm64:
+            return check_arithmetic(program, state, instruction, finding);
+        case Family::Load:
+        case Family::LoadSx:
+        case Family::StoreImm:
+        case Family::StoreReg:
+        case Family::Atomic:
+        case Family::LoadAcquire:
+        case Family::StoreRelease:
+            return check_memory(program, state, instruction, finding);
+        case Family::PacketAbs:
+        case Family::PacketInd:
+            return check_packet_load(program, state, instruction, finding);
+        case Family::Goto:
+            return true;
+        case Family::Branch:
+            return check_branch(state, instruction, finding);
+        case Family::CallHelper:
+            return check_helper(program, state, instruction, finding);
+        case Family::CallLocal:
+            if (state.frames.size() < spec::kMaxCallFrames) return true;
+            return finding.fail(Rule::CallDepth, kNoRegister, Value{});
+        case Family::CallKfunc:
+            return finding.fail(Rule::Unsupported, kNoRegister, Value{}, "calls of kernel functions");
+        case Family::CallRegister:
+            return finding.fail(Rule::Unsupported, kNoRegister, Value{}, "calls through registers");
+        case Family::Exit:
+            return check_exit(program, state, finding);
+        case Family::WideTail:
+            break;
+    }
+    return finding.fail(Rule::Internal, kNoRegister, Value{});
+}
+
+Status apply(const Program& program, State& state, State& taken, std::uint32_t slot,
+             Outcome& outcome) noexcept {
+    const isa::Instruction& instruction = program.code[slot];
+    const spec::FormSpec& form = instruction.spec();
+    outcome = {};
+    outcome.goes_on = true;
+    outcome.next = slot + form.slots;
+    switch (form.family) {
+        case Family::Alu:
+        case Family::Negate:
+        case Family::MoveSx:
+        case Family::ByteOrder:
+        case Family::LoadImm64:
+            apply_arithmetic(state, instruction);
+            return Status::Ok;
+        case Family::Load:
+        case Family::LoadSx:
+        case Family::StoreImm:
+        case Family::StoreReg:
+        case Family::Atomic:
+        case Family::LoadAcquire:
+        case Family::StoreRelease:
+            return apply_memory(program, state, instruction);
+        case Family::PacketAbs:
+        case Family::PacketInd:
+            apply_packet_load(state, instruction);
+            return Status::Ok;
+        case Family::Goto:
+            outcome.next = static_cast<std::uint32_t>(isa::jump_target(instruction, form, slot));
+            return Status::Ok;
+        case Family::Branch:
+            outcome.target = static_cast<std::uint32_t>(isa::jump_target(instruction, form, slot));
+            return apply_branch(program, state, taken, instruction, outcome);
+        case Family::CallHelper:
+            apply_helper(program, state, instruction);
+            return Status::Ok;
+        case Family::CallLocal:
+            return apply_call(state, instruction, slot, outcome);
+        case Family::Exit:
+            outcome.goes_on = state.depth() > 0;
+            if (outcome.goes_on) apply_return(state, outcome);
+            return Status::Ok;
+        case Family::CallKfunc:
+        case Family::CallRegister:
+        case Family::WideTail:
+            break;
+    }
+    return Status::Internal;  // check() never holds for these
+}
+
+}  // namespace ebpf::check
