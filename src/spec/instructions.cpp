@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Expands instructions.def to forms and indexes them by first byte; an encoding claimed twice fails the build.
+// Expands instructions.def to forms and indexes them by first byte; an encoding claimed twice fails the
+// build.
 #include "spec/instructions.hpp"
 
 #include <array>
@@ -30,7 +31,9 @@ constexpr std::uint8_t size_bits(std::uint8_t bytes) {
     return bytes == 4 ? 0x00 : bytes == 2 ? 0x08 : bytes == 1 ? 0x10 : 0x18;
 }
 
-constexpr std::uint8_t byte_of(unsigned value) { return static_cast<std::uint8_t>(value); }
+constexpr std::uint8_t byte_of(unsigned value) {
+    return static_cast<std::uint8_t>(value);
+}
 
 enum class AluGroup : std::uint8_t { Base, DivMul };
 
@@ -129,7 +132,8 @@ constexpr void add_byte_order(Table& table, ByteOrderOp op, std::uint8_t code, b
         form.symbol = names.symbol;
         form.size = byte_of(static_cast<unsigned>(bits) / 8U);
         form.group = bits == 64 ? Group::Base64 : Group::Base32;  // also of bswap: RFC 9669 4.2
-        form.opcode = byte_of((unsigned{code} << 4U) | (source_bit ? kSourceReg : 0U) | (class64 ? kAlu64 : kAlu32));
+        form.opcode =
+            byte_of((unsigned{code} << 4U) | (source_bit ? kSourceReg : 0U) | (class64 ? kAlu64 : kAlu32));
         form.dst = FieldRule::Writable;
         form.imm = FieldRule::Fixed;
         form.selector = bits;
@@ -296,7 +300,8 @@ constexpr void add_packet(Table& table) {
             form.symbol = "=";
             form.size = bytes;
             form.group = Group::Packet;
-            form.opcode = byte_of(kLd | (indirect ? unsigned{kModeInd} : unsigned{kModeAbs}) | unsigned{size_bits(bytes)});
+            form.opcode = byte_of(kLd | (indirect ? unsigned{kModeInd} : unsigned{kModeAbs}) |
+                                  unsigned{size_bits(bytes)});
             form.src = indirect ? FieldRule::Register : FieldRule::Zero;
             form.imm = FieldRule::Any;
             form.memory = Access::Read;
@@ -359,7 +364,8 @@ constexpr Table make_table() {
     Table table;
     table.forms[0].slots = 0;
     using enum AluGroup;
-#define EBPF_ALU(name, code, symbol, group, offset) add_alu(table, AluOp::name, code, {#name, symbol}, group, offset);
+#define EBPF_ALU(name, code, symbol, group, offset) \
+    add_alu(table, AluOp::name, code, {#name, symbol}, group, offset);
 #define EBPF_NEGATE(name, code, symbol) add_negate(table, code, {#name, symbol});
 #define EBPF_MOVE_SX(code, source_bits, in_32) add_move_sx(table, code, source_bits, in_32);
 #define EBPF_BYTE_ORDER(name, code, class64, source_bit, symbol) \
@@ -435,9 +441,13 @@ constexpr OpcodeIndex kIndex = make_index();
 
 }  // namespace
 
-std::span<const FormSpec> forms() noexcept { return {kTable.forms.data(), kTable.count}; }
+std::span<const FormSpec> forms() noexcept {
+    return {kTable.forms.data(), kTable.count};
+}
 
-const FormSpec& form_spec(Form form) noexcept { return kTable.forms[static_cast<std::size_t>(form)]; }
+const FormSpec& form_spec(Form form) noexcept {
+    return kTable.forms[static_cast<std::size_t>(form)];
+}
 
 std::span<const Form> forms_of_opcode(std::uint8_t opcode) noexcept {
     const std::size_t begin = kIndex.start[opcode];
