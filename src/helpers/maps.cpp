@@ -30,6 +30,7 @@ std::uint64_t tail_call(std::uint64_t, std::uint64_t r2, std::uint64_t r3, std::
     if (invocation.tail_calls >= spec::kMaxTailCalls) return kErrorLoop;
     const void* element = maps::program_at(*as_pointer<maps::Map>(r2), static_cast<std::uint32_t>(r3));
     if (element == nullptr) return kErrorInvalid;
+    ++invocation.tail_calls;
     invocation.tail_target = static_cast<const TailTarget*>(element)->image;
     return 0;
 }

@@ -63,7 +63,7 @@ class Context {
                                         std::uint32_t creator_uid) noexcept;
     /// Publishes a program. Errors: OutOfMemory; InvalidArgument - no image, unknown type, an empty map
     /// reference, or
-    ///   a prog array among the maps belongs to programs of another type, attach type or engine.
+    ///   a prog array among the maps belongs to other programs: see MapObject::put_program().
     StatusOr<Ref<ProgramObject>> add_program(const ProgramDefinition& definition) noexcept;
     /// Attaches `program` through the provider of its program type and request.attach_type. On failure
     /// `reason` holds NUL-terminated text. May block as long as the provider does. Errors: VersionMismatch -

@@ -209,6 +209,7 @@ class MapObject final : public Object {
         spec::ProgramType type{};
         std::uint32_t attach_type = 0;
         engine::EngineKind engine{};
+        std::uint64_t memory_length = 0;  // a tail call hands the same memory on
         friend bool operator==(const Owner&, const Owner&) = default;
     };
     class Writing;

@@ -62,6 +62,9 @@ TEST_F(ProgArrays, BelongToTheirFirstProgram) {
     other.image->kind = engine::EngineKind::Jit;
     other.attach_type = 0;
     EXPECT_EQ(context_->add_program(other).error(), Status::InvalidArgument);
+    other.image = TestImage::make(2);
+    other.memory_length = 8;
+    EXPECT_EQ(context_->add_program(other).error(), Status::InvalidArgument);
     EXPECT_EQ(TestImage::alive.load(), images_before_ + 1);
 }
 

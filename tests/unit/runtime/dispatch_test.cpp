@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: MIT
+// Invocations: what an Invocation carries, counting, statistics, slots, replacement while hook threads run.
+#include <chrono>
+#include <set>
+#include <thread>
+
+#include "ebpf/contexts.h"
+#include "fixture.hpp"
+
+namespace ebpf::runtime {
+namespace {
+
+class Dispatching : public RuntimeTest {
+  protected:
+    Dispatching() { EXPECT_EQ(context_->register_provider(&provider_.table), Status::Ok); }
+
+    Ref<ProgramObject> make_body(std::function<std::uint64_t(engine::Invocation&)> body,
+                                 spec::ProgramType type = spec::ProgramType::Xdp) {
+        auto* image = TestImage::make(0);
+        image->body = std::move(body);
+        ProgramDefinition definition = program_of(image);
+        definition.type = type;
+        definition.memory_length = type == spec::ProgramType::Memory ? 8 : 0;
+        return *context_->add_program(definition);
+    }
+
+    FakeProvider provider_{kXdpType, kXdpAttach};
+};
+
+TEST_F(Dispatching, GivesProgramsTheirContext) {
+    ebpf_xdp_context xdp{};
+    const Ref<ProgramObject> program = make_body([&](engine::Invocation& invocation) -> std::uint64_t {
+        EXPECT_EQ(invocation.context, &xdp);
+        EXPECT_EQ(invocation.packet_data, &xdp.data);
+        EXPECT_EQ(invocation.packet_data_end, &xdp.data_end);
+        EXPECT_EQ(invocation.r2, 0U);
+        EXPECT_LT(invocation.slot, context_->slots());
+        EXPECT_EQ(invocation.tail_calls, 0U);
+        EXPECT_EQ(invocation.tail_target, nullptr);
+        // What one invocation leaves behind must not reach the next.
+        invocation.tail_calls = 5;
+        invocation.tail_target = reinterpret_cast<const engine::Image*>(&xdp);
+        return 9;
+    });
+    EXPECT_EQ(*context_->run(*program, &xdp, 0), 9U);
+    const auto attached = link(program);
+    for (int i = 0; i < 2; ++i) EXPECT_EQ(FakeProvider::fire(*provider_.attachments[0], &xdp), 9U);
+    EXPECT_EQ(program->run_count(), 3U);
+    EXPECT_EQ(context_->run(*program, &xdp, 1).error(), Status::InvalidArgument);
+}
+
+TEST_F(Dispatching, GivesMemoryProgramsTheirMemory) {
+    FakeProvider memory_hook(static_cast<std::uint32_t>(spec::ProgramType::Memory), kXdpAttach);
+    EXPECT_EQ(context_->register_provider(&memory_hook.table), Status::Ok);
+    std::uint8_t bytes[8] = {3};
+    const Ref<ProgramObject> program = make_body(
+        [&](engine::Invocation& invocation) -> std::uint64_t {
+            EXPECT_EQ(invocation.context, bytes);
+            EXPECT_EQ(invocation.r2, 8U);
+            EXPECT_EQ(invocation.packet_data, nullptr);
+            return 7;
+        },
+        spec::ProgramType::Memory);
+    EXPECT_EQ(*context_->run(*program, bytes, 8), 7U);
+    EXPECT_EQ(context_->run(*program, bytes, 7).error(), Status::InvalidArgument);
+    {
+        const auto attached = context_->create_link(program, request_of(), reason_);
+        ASSERT_TRUE(attached);
+        ebpf_memory_context memory{bytes, 8};
+        EXPECT_EQ(FakeProvider::fire(*memory_hook.attachments[0], &memory), 7U);
+        // A length that the verdict does not hold for: the default action, and the program does not run.
+        memory.length = 9;
+        EXPECT_EQ(FakeProvider::fire(*memory_hook.attachments[0], &memory), 0U);
+        EXPECT_EQ(program->run_count(), 2U);
+    }
+    EXPECT_EQ(context_->unregister_provider(&memory_hook.table), Status::Ok);
+}
+
+TEST_F(Dispatching, ServesHelpers) {
+    const Ref<ProgramObject> program = make_body([](engine::Invocation& invocation) -> std::uint64_t {
+        const engine::Services& services = *invocation.services;
+        EXPECT_EQ(services.monotonic_ns(services.owner), 555U);
+        EXPECT_EQ(services.trace, nullptr) << "no sink was given";
+        return services.random_u32(services.owner, invocation);
+    });
+    platform::fake::set_time(555);
+    std::set<std::uint64_t> numbers;
+    for (int i = 0; i < 100; ++i) numbers.insert(*context_->run(*program, nullptr, 0));
+    EXPECT_GE(numbers.size(), 99U);
+}
+
+TEST_F(Dispatching, MeasuresTimeOnlyOnRequest) {
+    platform::fake::set_time(0);
+    std::uint64_t now = 0;
+    const Ref<ProgramObject> program = make_body([&](engine::Invocation&) -> std::uint64_t {
+        platform::fake::set_time(now += 250);
+        return 0;
+    });
+    EXPECT_TRUE(context_->run(*program, nullptr, 0));
+    EXPECT_EQ(program->run_time_ns(), 0U);
+    EXPECT_FALSE(context_->is_stats_enabled());
+    context_->set_stats_enabled(true);
+    EXPECT_TRUE(context_->run(*program, nullptr, 0));
+    EXPECT_TRUE(context_->run(*program, nullptr, 0));
+    context_->set_stats_enabled(false);
+    EXPECT_TRUE(context_->run(*program, nullptr, 0));
+    EXPECT_EQ(program->run_time_ns(), 500U);
+    EXPECT_EQ(program->run_count(), 4U);
+}
+
+// More threads than slots: each batch gets a slot of its own, and none is lost.
+TEST_F(Dispatching, ThreadsShareTheSlots) {
+    constexpr int kThreads = 6;
+    constexpr int kBatches = 500;
+    std::atomic<int> inside[platform::fake::kCpus] = {};
+    const Ref<ProgramObject> program = make_body([&](engine::Invocation& invocation) -> std::uint64_t {
+        EXPECT_EQ(inside[invocation.slot].fetch_add(1), 0) << "two threads in slot " << invocation.slot;
+        inside[invocation.slot].fetch_sub(1);
+        return 0;
+    });
+    const auto attached = link(program);
+    ASSERT_TRUE(attached);
+    std::vector<std::thread> threads;
+    for (int i = 0; i < kThreads; ++i) {
+        threads.emplace_back([&] {
+            for (int j = 0; j < kBatches; ++j) FakeProvider::fire(*provider_.attachments[0], nullptr);
+        });
+    }
+    for (std::thread& thread : threads) thread.join();
+    EXPECT_EQ(program->run_count(), std::uint64_t{kThreads} * kBatches);
+}
+
+// A batch keeps what it sees: the replaced program is freed only when the batch has ended.
+TEST_F(Dispatching, ReplacedProgramOutlivesTheBatch) {
+    const auto attached = link(make_program(1));
+    ASSERT_TRUE(attached);
+    const FakeProvider::Attachment& hook = *provider_.attachments[0];
+    ebpf_hook_thread* thread = nullptr;
+    ASSERT_EQ(hook.dispatch->thread_enter(hook.link, &thread), 0);
+    hook.dispatch->batch_begin(thread);
+    EXPECT_EQ(hook.dispatch->invoke(hook.link, thread, nullptr), 1U);
+    std::thread([&] { EXPECT_EQ(context_->update_link(**attached, make_program(2)), Status::Ok); }).join();
+    EXPECT_EQ(TestImage::alive.load(), images_before_ + 2);
+    EXPECT_EQ(hook.dispatch->invoke(hook.link, thread, nullptr), 2U);
+    hook.dispatch->batch_end(thread);
+    EXPECT_FALSE(context_->find_program(1));
+    EXPECT_EQ(TestImage::alive.load(), images_before_ + 1);
+    hook.dispatch->thread_leave(thread);
+}
+
+// While programs are replaced, every invocation runs exactly one that is alive, and never an older one than
+// before.
+TEST_F(Dispatching, ReplacementIsAtomic) {
+    constexpr std::uint64_t kUpdates = 2000;
+    const auto attached = link(make_program(1));
+    ASSERT_TRUE(attached);
+    const FakeProvider::Attachment& hook = *provider_.attachments[0];
+    std::atomic<bool> is_done{false};
+    std::atomic<std::uint64_t> newest{1};
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 2; ++i) {
+        threads.emplace_back([&] {
+            ebpf_hook_thread* thread = nullptr;
+            ASSERT_EQ(hook.dispatch->thread_enter(hook.link, &thread), 0);
+            std::uint64_t last = 0;
+            while (!is_done.load(std::memory_order_relaxed)) {
+                hook.dispatch->batch_begin(thread);
+                for (int j = 0; j < 16; ++j) {
+                    const std::uint64_t least = newest.load(std::memory_order_acquire);
+                    const std::uint64_t result = hook.dispatch->invoke(hook.link, thread, nullptr);
+                    EXPECT_GE(result, least) << "begun after update_link() returned";
+                    EXPECT_GE(result, last);
+                    EXPECT_LE(result, kUpdates);
+                    last = result;
+                }
+                hook.dispatch->batch_end(thread);
+            }
+            hook.dispatch->thread_leave(thread);
+        });
+    }
+    for (std::uint64_t value = 2; value <= kUpdates; ++value) {
+        ASSERT_EQ(context_->update_link(**attached, make_program(value)), Status::Ok);
+        newest.store(value, std::memory_order_release);
+    }
+    is_done.store(true);
+    for (std::thread& thread : threads) thread.join();
+    EXPECT_EQ(FakeProvider::fire(hook, nullptr), kUpdates);
+}
+
+}  // namespace
+}  // namespace ebpf::runtime
