@@ -66,7 +66,7 @@ class SectionResolver {
 
     Result<void> run() {
         EBPF_TRY(relocations_, source_.file.relocations_of(section_));
-        std::ranges::stable_sort(relocations_, {}, &elf::Relocation::offset);
+        std::ranges::sort(relocations_, {}, &elf::Relocation::offset);
         EBPF_TRY_VOID(check_relocations());
         for (auto& function : functions_of(source_, section_)) EBPF_TRY_VOID(resolve_function(function));
         if (next_ < relocations_.size()) {

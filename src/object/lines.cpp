@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <tuple>
 #include <unordered_map>
 
 #include "base/try.hpp"
@@ -20,7 +21,9 @@ Result<void> assign_section(Source& source, const elf::Section& section, std::ve
                                     line.line, line.offset, elf::describe(section), section.size));
         }
     }
-    std::ranges::stable_sort(lines, {}, &btf::LineRecord::offset);
+    // Of two records for one instruction the earlier line is kept, whatever their order in the file.
+    const auto place = [](const btf::LineRecord& line) { return std::tuple(line.offset, line.line, line.column); };
+    std::ranges::sort(lines, {}, place);
     const auto same_slot = [](const btf::LineRecord& a, const btf::LineRecord& b) {
         return a.offset == b.offset;
     };
