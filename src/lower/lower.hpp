@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT
+// Rewrites a verified program's accesses to its context from the program's structure to the host's.
+#pragma once
+
+#include <span>
+
+#include "base/error.hpp"
+#include "isa/instruction.hpp"
+#include "spec/programs.hpp"
+#include "verifier/verifier.hpp"
+
+namespace ebpf::lower {
+
+/// Makes every access that is marked Context use the host structure of `type` (include/ebpf/contexts.h)
+/// instead of the structure that programs see: a 4-byte load of a packet address becomes an 8-byte load,
+/// plain fields keep their size, and a narrow read keeps its place within the field. Everything else stays as
+/// it is, slot by slot. Requires: `accesses` is the verifier's, for exactly `code`; it marks an access
+/// Context only where the base register is
+///   the unmodified context.
+/// Errors: Internal - `accesses` has another length, or an access marked Context is no access that this knows
+/// how to
+///   rewrite; the message names instruction and offset. `code` is unchanged then.
+/// Threads: any. Cost: linear.
+Result<void> lower(isa::Code& code, spec::ProgramType type, std::span<const verifier::AccessKind> accesses);
+
+}  // namespace ebpf::lower
