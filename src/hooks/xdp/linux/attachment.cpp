@@ -22,12 +22,15 @@
 namespace ebpf::hooks::xdp {
 namespace {
 
-/// After the rule is gone the kernel still closes the ring's last block, a retire time later.
-constexpr int kDrainMilliseconds = 5;
+/// After the rule is gone the kernel still closes the ring's last block, a few of its timer ticks later.
+constexpr int kDrainMilliseconds = 50;
+/// Arrival times (the realtime clock may be set at any moment) are looked at only this long around attach and
+/// detach.
+constexpr std::uint64_t kSettleNs = 500'000'000;
 
-std::uint64_t realtime_ns() {
+std::uint64_t clock_ns(clockid_t clock) {
     timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
+    clock_gettime(clock, &now);
     return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
 }
 
@@ -62,7 +65,7 @@ Outcome<std::unique_ptr<Attachment>> Attachment::start(std::uint32_t ifindex,
     };
     auto rule = DropRule::reserve(ifindex);
     if (!rule) return refuse(std::move(rule).error());
-    auto path = InjectPath::create(ifindex);
+    auto path = InjectPath::create(*interface);
     if (!path) return refuse(std::move(path).error());
     auto injector = Injector::open(path->device());
     if (!injector) return refuse(std::move(injector).error());
@@ -72,7 +75,7 @@ Outcome<std::unique_ptr<Attachment>> Attachment::start(std::uint32_t ifindex,
         ifindex, dispatch, link, std::move(*rule), std::move(*path), std::move(*injector), std::move(*ring)));
     if (auto done = attachment->start_thread(); !done) return refuse(std::move(done).error());
     // A frame that arrives while the rule takes hold may come twice; a gap would lose it.
-    const std::uint64_t begin_ns = realtime_ns();
+    const std::uint64_t begin_ns = clock_ns(CLOCK_REALTIME);
     if (auto done = attachment->rule_.activate(interface->name); !done)
         return refuse(std::move(done).error());
     attachment->begin_ns_.store(begin_ns);
@@ -116,7 +119,7 @@ Attachment::~Attachment() {
     if (!thread_.joinable()) return;
     std::uint64_t expected = 0;
     if (begin_ns_.compare_exchange_strong(expected, kNever)) begin_ns_.notify_one();
-    end_ns_.store(realtime_ns());
+    end_ns_.store(clock_ns(CLOCK_REALTIME));
     const std::uint64_t one = 1;
     // An eventfd that was never read cannot overflow here.
     static_cast<void>(write(wake_.get(), &one, sizeof(one)));
@@ -134,26 +137,38 @@ void Attachment::run() {
 }
 
 void Attachment::receive(ebpf_hook_thread* thread) {
+    const std::uint64_t started_ns = clock_ns(CLOCK_MONOTONIC);
     do {
-        while (ring_.open_block()) {
+        while (!has_passed_end_ && ring_.open_block()) {
+            if (end_ns_.load(std::memory_order_relaxed) != kNever) {
+                phase_ = Phase::Ending;
+            } else if (phase_ == Phase::Beginning && clock_ns(CLOCK_MONOTONIC) - started_ns > kSettleNs) {
+                phase_ = Phase::Steady;
+            }
             process_block(thread);
             ring_.close_block();
         }
-    } while (wait_for_frames());
+    } while (!has_passed_end_ && wait_for_frames());
 }
 
 void Attachment::process_block(ebpf_hook_thread* thread) {
     while (const std::size_t count = fill_batch()) process_batch(thread, count);
 }
 
+/// Whether the frame came before the drop rule took hold or after it let go.
+bool Attachment::was_delivered_by_kernel(const Frame& frame) {
+    if (phase_ == Phase::Steady) return false;
+    if (phase_ == Phase::Beginning) return frame.stamp_ns < begin_ns_.load(std::memory_order_relaxed);
+    has_passed_end_ = has_passed_end_ || frame.stamp_ns > end_ns_.load(std::memory_order_relaxed);
+    return has_passed_end_;
+}
+
 /// Takes the next frames that are for the program out of the open block.
 std::size_t Attachment::fill_batch() {
-    const std::uint64_t begin_ns = begin_ns_.load(std::memory_order_relaxed);
-    const std::uint64_t end_ns = end_ns_.load(std::memory_order_relaxed);
     std::size_t count = 0;
     while (count < batch_.size() && ring_.next_frame(batch_[count])) {
         Frame& frame = batch_[count];
-        if (frame.stamp_ns < begin_ns || frame.stamp_ns > end_ns) continue;
+        if (was_delivered_by_kernel(frame)) continue;
         if (frame.length < frame.wire_length || frame.length < kEthernetHeaderBytes) {
             counters_.add(CounterId::Truncated, 1);
             continue;
@@ -219,10 +234,7 @@ bool Attachment::wait_for_frames() {
     // Once woken up to stop, the eventfd stays readable: only the ring counts then.
     const int ready = poll(waits, is_stopping ? 1 : 2, is_stopping ? kDrainMilliseconds : -1);
     if (ready < 0) return errno == EINTR;
-    if (is_stopping) {
-        if (ready == 0) return false;
-        return realtime_ns() - end_ns_ < std::uint64_t{20} * kDrainMilliseconds * 1'000'000;
-    }
+    if (is_stopping) return ready > 0 && clock_ns(CLOCK_REALTIME) - end_ns_ < kSettleNs;
     if ((waits[0].revents & POLLERR) != 0) return handle_socket_error();
     return true;
 }

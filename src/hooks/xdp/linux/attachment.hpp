@@ -44,10 +44,14 @@ class Attachment {
     Attachment(std::uint32_t ifindex, const ebpf_hook_dispatch& dispatch, void* link, DropRule rule,
                InjectPath path, Injector injector, PacketRing ring);
 
+    /// Around attach and detach, arrival times decide whose a frame is.
+    enum class Phase : std::uint8_t { Beginning, Steady, Ending };
+
     Outcome<void> start_thread();
     void run();
     void receive(ebpf_hook_thread* thread);
     void process_block(ebpf_hook_thread* thread);
+    bool was_delivered_by_kernel(const Frame& frame);
     std::size_t fill_batch();
     void process_batch(ebpf_hook_thread* thread, std::size_t count);
     bool invoke(ebpf_hook_thread* thread, Frame& frame);
@@ -65,6 +69,8 @@ class Attachment {
     FileDescriptor wake_;  ///< eventfd: look at end_ns_ again
     Counters counters_;
     std::array<Frame, Injector::kBatch> batch_{};
+    Phase phase_ = Phase::Beginning;          ///< hook thread only
+    bool has_passed_end_ = false;             ///< hook thread only: a frame from after end_ns_ was seen
     std::atomic<int> ready_{kNotReady};       ///< result of thread_enter
     std::atomic<std::uint64_t> begin_ns_{0};  ///< 0: not yet; kNever: give up
     std::atomic<std::uint64_t> end_ns_{kNever};

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 // nf_tables through nfnetlink. Source: linux/netfilter/nf_tables.h. In nft's words:
 //   table netdev ebpf_everywhere_xdp_N { flags owner
-//     chain ingress { type filter hook ingress device "IF" priority -1000; policy drop;
-//       meta mark M meta mark set 0 accept
-//       meta mark M+t meta pkttype set t meta mark set 0 accept   (t = 1 broadcast, 2 multicast, 3 other) } }
+//     chain ingress { type filter hook ingress device "IF" priority -1000; policy accept;
+//       meta mark M+t meta pkttype set t meta mark set 0 accept   (t = 0 host, 1 broadcast, 2 multicast, 3
+//       other) drop } }
+// The policy is not drop: while a transaction is carried out, the chain is in force for a moment without its
+// rules, and frames that the hook sends back must not get lost then.
 #include "hooks/xdp/linux/drop_rule.hpp"
 
 #include <arpa/inet.h>
@@ -85,29 +87,35 @@ void store_meta(NetlinkRequest& request, std::uint32_t key, Value value) {
     });
 }
 
-void accept(NetlinkRequest& request) {
-    expression(request, "immediate", [](NetlinkRequest& r) {
+void verdict_expression(NetlinkRequest& request, std::uint32_t code) {
+    expression(request, "immediate", [&](NetlinkRequest& r) {
         r.value_big_endian(NFTA_IMMEDIATE_DREG, NFT_REG_VERDICT);
         const std::size_t data = r.nest(NFTA_IMMEDIATE_DATA);
         const std::size_t verdict = r.nest(NFTA_DATA_VERDICT);
-        r.value_big_endian(NFTA_VERDICT_CODE, NF_ACCEPT);
+        r.value_big_endian(NFTA_VERDICT_CODE, code);
         r.end(verdict);
         r.end(data);
     });
 }
 
-/// Lets frames in that the hook sent back with packet type `type`.
-void add_accept_rule(NetlinkRequest& request, const std::string& table, std::uint8_t type) {
+/// Appends a rule; `fill(request)` adds its expressions.
+template <typename Fill>
+void add_rule(NetlinkRequest& request, const std::string& table, Fill fill) {
     request.begin(message(NFT_MSG_NEWRULE), NLM_F_ACK | NLM_F_CREATE | NLM_F_APPEND, family_header());
     request.text(NFTA_RULE_TABLE, table);
     request.text(NFTA_RULE_CHAIN, kChain);
     const std::size_t expressions = request.nest(NFTA_RULE_EXPRESSIONS);
+    fill(request);
+    request.end(expressions);
+}
+
+/// Lets frames in that the hook sent back with packet type `type`.
+void accept_marked(NetlinkRequest& request, std::uint8_t type) {
     load_meta(request, NFT_META_MARK);
     compare_equal(request, kMarkBase + type);
-    if (type != PACKET_HOST) store_meta(request, NFT_META_PKTTYPE, type);
+    store_meta(request, NFT_META_PKTTYPE, type);
     store_meta(request, NFT_META_MARK, std::uint32_t{0});
-    accept(request);
-    request.end(expressions);
+    verdict_expression(request, NF_ACCEPT);
 }
 
 void add_chain(NetlinkRequest& request, const std::string& table, const std::string& device) {
@@ -115,7 +123,7 @@ void add_chain(NetlinkRequest& request, const std::string& table, const std::str
     request.text(NFTA_CHAIN_TABLE, table);
     request.text(NFTA_CHAIN_NAME, kChain);
     request.text(NFTA_CHAIN_TYPE, "filter");
-    request.value_big_endian(NFTA_CHAIN_POLICY, NF_DROP);
+    request.value_big_endian(NFTA_CHAIN_POLICY, NF_ACCEPT);
     const std::size_t hook = request.nest(NFTA_CHAIN_HOOK);
     request.value_big_endian(NFTA_HOOK_HOOKNUM, NF_NETDEV_INGRESS);
     request.value_big_endian(NFTA_HOOK_PRIORITY, static_cast<std::uint32_t>(kPriority));
@@ -156,8 +164,9 @@ Outcome<void> DropRule::activate(const std::string& name) {
     auto done = transaction(socket_, [&](NetlinkRequest& request) {
         add_chain(request, table_, name);
         for (std::uint8_t type = PACKET_HOST; type <= PACKET_OTHERHOST; ++type) {
-            add_accept_rule(request, table_, type);
+            add_rule(request, table_, [&](NetlinkRequest& rule) { accept_marked(rule, type); });
         }
+        add_rule(request, table_, [](NetlinkRequest& rule) { verdict_expression(rule, NF_DROP); });
     });
     if (!done) return std::unexpected(std::move(done).error().in(fmt::format("nft table '{}'", table_)));
     return done;

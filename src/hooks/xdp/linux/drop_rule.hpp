@@ -21,6 +21,7 @@ class DropRule {
 
     /// Puts the chain and its rules in: from some moment during the call, frames at the interface `name`
     /// reach the network stack only if they carry a mark of marks.hpp, which is cleared.
+    /// The packet type is set to what the mark says.
     Outcome<void> activate(const std::string& name);
 
     /// Takes chain, rules and table away: the network stack gets every frame again. Called by the destructor.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// ifb + clsact + u32 + mirred through rtnetlink. Source: linux/pkt_cls.h, linux/pkt_sched.h,
+// veth + clsact + u32 + mirred through rtnetlink. Source: linux/pkt_cls.h, linux/pkt_sched.h,
 // linux/tc_act/tc_mirred.h.
 #include "hooks/xdp/linux/inject_path.hpp"
 
@@ -11,6 +11,7 @@
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 #include <linux/tc_act/tc_mirred.h>
+#include <linux/veth.h>
 #include <net/if.h>
 
 #include <array>
@@ -36,14 +37,21 @@ Failure explain(Failure failure, std::string_view part) {
 
 }  // namespace
 
-Outcome<InjectPath> InjectPath::create(std::uint32_t ifindex) {
+Outcome<InjectPath> InjectPath::create(const LinkInfo& interface) {
+    const std::uint32_t ifindex = interface.ifindex;
     auto route = NetlinkSocket::open(NETLINK_ROUTE);
     if (!route) return std::unexpected(std::move(route).error());
     InjectPath path(std::move(*route));
     const std::string name = fmt::format("ebpfx{}", ifindex);
+    const std::string peer = fmt::format("ebpfy{}", ifindex);
     if (auto done = path.reclaim(name); !done) return std::unexpected(std::move(done).error());
-    if (auto done = path.add_device(name, ifindex); !done) {
-        return std::unexpected(explain(std::move(done).error(), fmt::format("ifb device '{}'", name)));
+    if (auto done = path.add_pair(name, peer, interface.address); !done) {
+        return std::unexpected(
+            explain(std::move(done).error(), fmt::format("veth devices '{}', '{}'", name, peer)));
+    }
+    for (const std::uint32_t device : {path.device_, path.peer_}) {
+        if (auto done = path.start_device(device, ifindex); !done)
+            return std::unexpected(std::move(done).error());
     }
     if (auto done = path.add_qdisc(); !done) {
         return std::unexpected(explain(std::move(done).error(), "clsact qdisc"));
@@ -55,7 +63,7 @@ Outcome<InjectPath> InjectPath::create(std::uint32_t ifindex) {
 }
 
 InjectPath::InjectPath(InjectPath&& other) noexcept
-    : route_(std::move(other.route_)), device_(std::exchange(other.device_, 0)) {}
+    : route_(std::move(other.route_)), device_(std::exchange(other.device_, 0)), peer_(other.peer_) {}
 
 InjectPath::~InjectPath() {
     if (device_ == 0) return;
@@ -74,7 +82,8 @@ Outcome<void> InjectPath::reclaim(const std::string& name) {
         return std::unexpected(link.error());
     }
     // The alias follows the creation: a process killed in between leaves none.
-    const bool is_ours = link->kind == "ifb" && (link->alias.empty() || link->alias.starts_with(kAliasStart));
+    const bool is_ours =
+        link->kind == "veth" && (link->alias.empty() || link->alias.starts_with(kAliasStart));
     if (!is_ours) {
         return failure(EEXIST, fmt::format("interface '{}' exists and is not a leftover of this hook", name));
     }
@@ -85,31 +94,45 @@ Outcome<void> InjectPath::reclaim(const std::string& name) {
     return route_.transact(request);
 }
 
-Outcome<void> InjectPath::add_device(const std::string& name, std::uint32_t ifindex) {
+Outcome<void> InjectPath::add_pair(const std::string& name, const std::string& peer,
+                                   std::span<const std::byte> address) {
     NetlinkRequest request;
     request.begin(RTM_NEWLINK, kCreate, ifinfomsg{});
     request.text(IFLA_IFNAME, name);
     request.value(IFLA_MTU, kDeviceMtu);
     const std::size_t info = request.nest(IFLA_LINKINFO);
-    request.text(IFLA_INFO_KIND, "ifb");
+    request.text(IFLA_INFO_KIND, "veth");
+    const std::size_t data = request.nest(IFLA_INFO_DATA);
+    const std::size_t other = request.nest(VETH_INFO_PEER);
+    request.raw(ifinfomsg{});
+    request.text(IFLA_IFNAME, peer);
+    // With the interface's own address, frames are also classified rightly (for this host or another) when
+    // the drop rule, which does so for certain, is gone while the last frames are sent back.
+    request.attribute(IFLA_ADDRESS, address.data(), address.size());
+    request.value(IFLA_MTU, kDeviceMtu);
+    request.end(other);
+    request.end(data);
     request.end(info);
     if (auto done = route_.transact(request); !done) return done;
     const auto link = find_link(route_, name);
     if (!link) return std::unexpected(link.error());
     device_ = link->ifindex;
-    return start_device(ifindex);
+    const auto peer_link = find_link(route_, peer);
+    if (!peer_link) return std::unexpected(peer_link.error());
+    peer_ = peer_link->ifindex;
+    return {};
 }
 
-Outcome<void> InjectPath::start_device(std::uint32_t ifindex) {
+Outcome<void> InjectPath::start_device(std::uint32_t device, std::uint32_t ifindex) {
     ifinfomsg header{};
-    header.ifi_index = static_cast<int>(device_);
+    header.ifi_index = static_cast<int>(device);
     NetlinkRequest request;
     request.begin(RTM_NEWLINK, NLM_F_ACK, header);
     request.text(IFLA_IFALIAS, fmt::format("{} on interface {}", kAliasStart, ifindex));
     if (auto done = route_.transact(request); !done) return done;
 
-    // No IPv6 address on the device: it would only talk to itself. A kernel without IPv6 refuses this: no
-    // harm.
+    // No IPv6 address on the device: what IPv6 sends by itself does not belong to the interface. A kernel
+    // without IPv6 refuses this: no harm.
     NetlinkRequest quiet;
     quiet.begin(RTM_NEWLINK, NLM_F_ACK, header);
     const std::size_t families = quiet.nest(IFLA_AF_SPEC);
@@ -129,7 +152,7 @@ Outcome<void> InjectPath::start_device(std::uint32_t ifindex) {
 Outcome<void> InjectPath::add_qdisc() {
     tcmsg header{};
     header.tcm_family = AF_UNSPEC;
-    header.tcm_ifindex = static_cast<int>(device_);
+    header.tcm_ifindex = static_cast<int>(peer_);
     header.tcm_handle = TC_H_MAKE(TC_H_CLSACT, 0U);
     header.tcm_parent = TC_H_CLSACT;
     NetlinkRequest request;
@@ -141,8 +164,8 @@ Outcome<void> InjectPath::add_qdisc() {
 Outcome<void> InjectPath::add_filter(std::uint32_t ifindex) {
     tcmsg header{};
     header.tcm_family = AF_UNSPEC;
-    header.tcm_ifindex = static_cast<int>(device_);
-    header.tcm_parent = TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_EGRESS);
+    header.tcm_ifindex = static_cast<int>(peer_);
+    header.tcm_parent = TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS);
     header.tcm_info = TC_H_MAKE(1U << 16, htons(ETH_P_ALL));
     NetlinkRequest request;
     request.begin(RTM_NEWTFILTER, kCreate, header);
@@ -156,7 +179,7 @@ Outcome<void> InjectPath::add_filter(std::uint32_t ifindex) {
     std::array<std::byte, sizeof(tc_u32_sel) + sizeof(tc_u32_key)> match_all{};
     std::memcpy(match_all.data(), &selector, sizeof(selector));
     request.attribute(TCA_U32_SEL, match_all.data(), match_all.size());
-    // Frames of other senders (IPv6 on the device, a curious person) stay out.
+    // Frames of other senders stay out.
     request.value(TCA_U32_MARK, tc_u32_mark{.val = kMarkBase, .mask = ~kMarkTypeMask, .success = 0});
 
     const std::size_t actions = request.nest(TCA_U32_ACT);

@@ -24,6 +24,9 @@ Outcome<LinkInfo> ask(NetlinkSocket& route, NetlinkRequest& request) {
     AttributeReader attributes(std::span<const std::byte>(*answer).subspan(sizeof(header)));
     while (attributes.next()) {
         if (attributes.type() == IFLA_IFNAME) info.name = attributes.text();
+        if (attributes.type() == IFLA_ADDRESS) {
+            info.address.assign(attributes.payload().begin(), attributes.payload().end());
+        }
         if (attributes.type() == IFLA_IFALIAS) info.alias = attributes.text();
         if (attributes.type() != IFLA_LINKINFO) continue;
         AttributeReader details(attributes.payload());

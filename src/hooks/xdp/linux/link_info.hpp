@@ -2,8 +2,10 @@
 // What the kernel says about a network interface.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "hooks/xdp/linux/netlink.hpp"
 
@@ -13,9 +15,10 @@ struct LinkInfo {
     std::uint32_t ifindex = 0;
     std::uint32_t flags = 0;          ///< IFF_*
     std::uint16_t hardware_type = 0;  ///< ARPHRD_*
+    std::vector<std::byte> address;   ///< MAC
     std::string name;
     std::string alias;
-    std::string kind;  ///< "veth", "ifb"; empty for hardware
+    std::string kind;  ///< "veth", "bridge"; empty for hardware
 };
 
 /// Returns the interface with that number. Errors: ENODEV; those of netlink.

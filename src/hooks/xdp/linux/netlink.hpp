@@ -36,6 +36,12 @@ class NetlinkRequest {
         static_assert(std::is_trivially_copyable_v<Value>);
         attribute(type, &value, sizeof(value));
     }
+    /// Adds a family's fixed header inside a nested attribute.
+    template <typename Header>
+    void raw(const Header& header) {
+        static_assert(std::is_trivially_copyable_v<Header>);
+        append(&header, sizeof(header));
+    }
     void value_big_endian(std::uint16_t type, std::uint32_t value);
 
     /// Starts a nested attribute; returns the mark that end() closes it with.
