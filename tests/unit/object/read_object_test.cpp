@@ -8,6 +8,7 @@
 
 #include <cstring>
 #include <fstream>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -249,6 +250,27 @@ TEST(ReadObject, ReadsLegacyMaps) {
         if (slot.opcode == 0x18) references.push_back(static_cast<std::uint32_t>(slot.imm));
     }
     EXPECT_THAT(references, ElementsAre(map_index(*object, "slots"), map_index(*object, "table")));
+}
+
+TEST(ReadObject, ReadsWhatEveryCompilerEmits) {
+    std::istringstream folders(EBPF_OBJECT_MATRIX);
+    int count = 0;
+    for (std::string folder; folders >> folder; ++count) {
+        const auto read = [&](const char* name) {
+            const auto bytes = ::ebpf::testing::load_file(EBPF_OBJECTS "/" + folder + "/" + name + ".o");
+            auto object = read_object(bytes, name);
+            EXPECT_TRUE(object) << folder << ": " << (object ? "" : object.error().message());
+            return object ? std::move(*object) : ObjectSpec{};
+        };
+        EXPECT_EQ(read("droppacket").programs.size(), 1U) << folder;
+        EXPECT_EQ(read("no_bounds_check").programs.size(), 1U) << folder;
+        EXPECT_EQ(read("legacy_maps").maps.size(), 2U) << folder;
+        const auto linked = read("linked");
+        ASSERT_EQ(linked.programs.size(), 3U) << folder;
+        EXPECT_EQ(program_of(linked, "first").subprograms.size(), 4U) << folder;
+        EXPECT_GE(linked.maps.size(), 6U) << folder;
+    }
+    if (count == 0) GTEST_SKIP() << "built without the compilers that programs are compiled with";
 }
 
 TEST(Licence, KnowsTheCompatibleOnes) {
