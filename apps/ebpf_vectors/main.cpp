@@ -135,6 +135,7 @@ void print(const Summary& summary, const Arguments& arguments, const nlohmann::j
 
 int main(int argc, char** argv) try {
     Arguments arguments;
+    bool no_verify = false;
     CLI::App app{"Runs test vectors (.bpft, .data) and compares what happens with what they expect.",
                  "ebpf-vectors"};
     app.add_option("--engine", arguments.run.engine, "engine to run them on")
@@ -142,6 +143,7 @@ int main(int argc, char** argv) try {
     app.add_flag("--json", arguments.is_json, "print the summary as JSON");
     app.add_flag("--verbose", arguments.is_verbose,
                  "also print why vectors without expectation were rejected");
+    app.add_flag("--no-verify", no_verify, "run without the verifier");
     app.add_flag("--require-all-forms", arguments.needs_all_forms,
                  "fail if an instruction form has no passing vector");
     app.add_option("PATH", arguments.paths, "files, or folders to search")
@@ -152,6 +154,7 @@ int main(int argc, char** argv) try {
     } catch (const CLI::ParseError& error) {
         return app.exit(error) == 0 ? 0 : kExitUsage;
     }
+    if (!no_verify) arguments.run.verify = verifier::verify;
     Summary summary;
     const std::vector<fs::path> files = find_files(arguments.paths);
     if (files.empty()) {

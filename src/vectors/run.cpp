@@ -14,6 +14,7 @@
 #include "isa/text/assemble.hpp"
 #include "isa/text/decode_text.hpp"
 #include "isa/text/disassemble.hpp"
+#include "lower/lower.hpp"
 #include "vectors/test_host.hpp"
 #include "vectors/verdict.hpp"
 
@@ -63,7 +64,7 @@ class Runner {
         }
         Step stop;
         for (const auto step : {&Runner::encode, &Runner::decode, &Runner::round_trip, &Runner::verify,
-                                &Runner::make_host, &Runner::execute}) {
+                                &Runner::lower, &Runner::make_host, &Runner::execute}) {
             stop = (this->*step)();
             if (stop) break;
         }
@@ -89,13 +90,9 @@ class Runner {
     }
 
     Step encode() {
-        if (!vector_.assembly) {
-            bytes_ = *vector_.raw;
-            return {};
-        }
-        auto assembled = isa::assemble(*vector_.assembly);
-        if (!assembled) return refused(assembled.error().status(), {}, "", assembled.error().message());
-        bytes_ = std::move(*assembled);
+        auto encoded = vectors::encode(vector_);
+        if (!encoded) return refused(encoded.error().status(), {}, "", encoded.error().message());
+        bytes_ = std::move(*encoded);
         if (vector_.raw && bytes_ != *vector_.raw) return failed("assembly and raw bytes differ");
         return {};
     }
@@ -128,6 +125,15 @@ class Runner {
             if (!difference.empty()) return failed(difference);
         }
         return is_verdict_all() ? Step(Stop{true, {}}) : Step();
+    }
+
+    // Without a verdict nothing says which accesses are the context's: programs that make any cannot run
+    // then.
+    Step lower() {
+        if (report_.verdict != verifier::Verdict::Accept) return {};
+        const auto lowered = lower::lower(code_, vector_.type, report_.accesses);
+        if (!lowered) return failed(lowered.error().message());
+        return {};
     }
 
     bool is_verdict_all() const { return !vector_.result && !vector_.error; }
@@ -209,6 +215,11 @@ class Runner {
 };
 
 }  // namespace
+
+Result<std::vector<std::byte>> encode(const Vector& vector) {
+    if (!vector.assembly) return *vector.raw;
+    return isa::assemble(*vector.assembly);
+}
 
 Outcome run_vector(const Vector& vector, const RunOptions& options) {
     return Runner(vector, options).run();

@@ -26,6 +26,9 @@ struct Outcome {
     std::string refusal;              ///< the verifier's first failure
 };
 
+/// Returns the vector's program as bytes: assembled, or the raw ones. Errors: those of isa::assemble.
+Result<std::vector<std::byte>> encode(const Vector& vector);
+
 /// Assembles, compares with the raw bytes, decodes, disassembles and assembles again, verifies, and runs with
 /// each way of dispatch; compares each step with what the vector expects. Threads: any.
 Outcome run_vector(const Vector& vector, const RunOptions& options);

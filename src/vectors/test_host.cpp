@@ -91,6 +91,19 @@ std::span<const std::byte> TestHost::memory() const noexcept {
     return std::as_bytes(std::span(xdp_.data, xdp_.data_end));
 }
 
+std::span<const std::byte> TestHost::context() const noexcept {
+    switch (type_) {
+        case spec::ProgramType::Xdp:
+            return std::as_bytes(std::span(&xdp_, 1));
+        case spec::ProgramType::SocketFilter:
+            return std::as_bytes(std::span(&skb_, 1));
+        case spec::ProgramType::Unspecified:
+        case spec::ProgramType::Memory:
+            break;
+    }
+    return {};
+}
+
 std::uint64_t TestHost::count_up(void* owner) noexcept {
     return ++static_cast<TestHost*>(owner)->clock_;
 }

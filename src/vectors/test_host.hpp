@@ -48,7 +48,10 @@ class TestHost {
 
     /// Returns memory or packet as it is now.
     [[nodiscard]] std::span<const std::byte> memory() const noexcept;
-    [[nodiscard]] const ebpf_xdp_context& xdp() const noexcept { return xdp_; }
+    /// Returns the host's context structure; empty for ProgramType::Memory.
+    [[nodiscard]] std::span<const std::byte> context() const noexcept;
+    /// Returns where the metadata before the packet starts; without any, the packet's start.
+    [[nodiscard]] const void* packet_meta() const noexcept { return xdp_.data_meta; }
     [[nodiscard]] std::span<maps::Map* const> maps() const noexcept { return maps_; }
 
   private:
