@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT
+// The generator itself: its programs decode, stay inside their memory, end, and say the same in both ways of
+// dispatch.
+#include "generator.hpp"
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "isa/decode.hpp"
+#include "lower/lower.hpp"
+#include "oracle_run.hpp"
+
+namespace ebpf::oracle {
+namespace {
+
+class GeneratorTest : public testing::TestWithParam<spec::ProgramType> {};
+
+TEST_P(GeneratorTest, ProgramsAreSafeByConstruction) {
+    for (std::uint64_t seed = 1; seed <= 500; ++seed) {
+        const Generated program = generate(seed, {.type = GetParam(), .may_use_random_numbers = true});
+        const auto run = run_generated(program, nullptr);
+        ASSERT_EQ(run.violation, "") << "seed " << seed << "\n" << listing(program);
+        ASSERT_TRUE(run.is_equal) << "seed " << seed << ": ways of dispatch differ\n" << listing(program);
+    }
+}
+
+TEST_P(GeneratorTest, SameSeedSameProgram) {
+    const Options options{.type = GetParam(), .may_use_random_numbers = true};
+    EXPECT_EQ(generate(7, options).bytecode(), generate(7, options).bytecode());
+    EXPECT_NE(generate(7, options).bytecode(), generate(8, options).bytecode());
+}
+
+// What the generator never produces, no oracle sees.
+TEST_P(GeneratorTest, ReachesMostForms) {
+    std::set<spec::Form> forms;
+    for (std::uint64_t seed = 1; seed <= 500; ++seed) {
+        for (const isa::Instruction& instruction : generate(seed, {.type = GetParam()}).code) {
+            forms.insert(instruction.form);
+        }
+    }
+    EXPECT_GE(forms.size(), 150U);
+}
+
+INSTANTIATE_TEST_SUITE_P(Types, GeneratorTest,
+                         testing::Values(spec::ProgramType::Memory, spec::ProgramType::Xdp),
+                         [](const auto& type) {
+                             return type.param == spec::ProgramType::Memory ? "memory" : "xdp";
+                         });
+
+}  // namespace
+}  // namespace ebpf::oracle
