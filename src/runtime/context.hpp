@@ -61,23 +61,23 @@ class Context {
     /// Makes a map. Errors: those of maps::validate_shape(), OutOfMemory.
     StatusOr<Ref<MapObject>> create_map(const spec::MapShape& shape, const char* name,
                                         std::uint32_t creator_uid) noexcept;
-    /// Publishes a program. Errors: OutOfMemory; InvalidArgument - no image, unknown type, an empty map
-    /// reference, or
-    ///   a prog array among the maps belongs to other programs: see MapObject::put_program().
+    /// Publishes a program.
+    /// Errors: OutOfMemory; InvalidArgument - no image, unknown type, an empty map reference, or a prog array
+    ///   among the maps belongs to other programs (see MapObject::put_program()).
     StatusOr<Ref<ProgramObject>> add_program(const ProgramDefinition& definition) noexcept;
     /// Attaches `program` through the provider of its program type and request.attach_type. On failure
-    /// `reason` holds NUL-terminated text. May block as long as the provider does. Errors: VersionMismatch -
-    /// the request's version or size; InvalidArgument - the program was made for another
-    ///   attach type; NotSupported - no provider; OutOfMemory; those of the provider, by errno (e.g. Busy).
+    /// `reason` holds NUL-terminated text. May block as long as the provider does.
+    /// Errors: VersionMismatch - the request's version or size; InvalidArgument - the program was made for
+    ///   another attach type; NotSupported - no provider; OutOfMemory; those of the provider, by errno.
     StatusOr<Ref<LinkObject>> create_link(const Ref<ProgramObject>& program,
                                           const ebpf_attach_request& request,
                                           std::span<char> reason) noexcept;
     /// Replaces the program of a link: every invocation runs either the old or the new one, and those that
-    /// begin after the return the new one. The counters of the hook go on. Errors: InvalidArgument - program
-    /// type or attach type differs from the old one's; NotAttached.
+    /// begin after the return the new one. The counters of the hook go on.
+    /// Errors: InvalidArgument - program type or attach type differs from the old one's; NotAttached.
     Status update_link(LinkObject& link, const Ref<ProgramObject>& program) noexcept;
-    /// Detaches now, although references may remain. May block. Errors: NotAttached - also while
-    /// another thread detaches.
+    /// Detaches now, although references may remain. May block.
+    /// Errors: NotAttached - also while another thread detaches.
     Status detach(LinkObject& link) noexcept;
 
     /// Finds by id; NotFound also for an object that is going away.
@@ -87,8 +87,9 @@ class Context {
     /// Returns the smallest id of `kind` above `after`, or NotFound.
     StatusOr<std::uint32_t> next_id(ObjectKind kind, std::uint32_t after) noexcept;
 
-    /// Gives an object a name that keeps it alive. Errors: AlreadyExists, InvalidArgument (empty or
-    /// kMaxPinBytes or more with the NUL), OutOfMemory.
+    /// Gives an object a name that keeps it alive.
+    /// Errors: AlreadyExists; InvalidArgument - no object, no path, or more than kMaxPinBytes with the NUL;
+    ///   OutOfMemory.
     Status pin(const char* path, const Ref<Object>& object) noexcept;
     /// Takes a name away. Errors: NotFound.
     Status unpin(const char* path) noexcept;
@@ -99,22 +100,23 @@ class Context {
     StatusOr<Ref<Object>> next_pin(const char* after, std::span<char> path) noexcept;
 
     /// Runs `program` once on the calling thread with a slot leased for the call, waiting for a slot while
-    /// all are in use. `host_context` is the host structure of the program type (include/ebpf/contexts.h).
+    /// all are in use. `host_context` is the host structure of the program type (include/ebpf/contexts.h);
     /// ProgramType::Memory: the address of the memory itself, and `r2` must be the length that the program
-    /// was verified for; else 0. Errors: InvalidArgument - r2.
+    /// was verified for; else 0.
+    /// Requires: host_context is not nullptr. Errors: InvalidArgument - r2.
     StatusOr<std::uint64_t> run(ProgramObject& program, void* host_context, std::uint64_t r2) noexcept;
 
     /// Switches the measuring of run times on or off (BPF_ENABLE_STATS); run counts are always kept.
     void set_stats_enabled(bool enabled) noexcept;
     [[nodiscard]] bool is_stats_enabled() const noexcept;
 
-    /// Adds a hook. Errors: VersionMismatch - version or size is not ours; InvalidArgument - name, attach or
-    /// detach is
+    /// Adds a hook.
+    /// Errors: VersionMismatch - version or size is not ours; InvalidArgument - name, attach or detach is
     ///   missing; AlreadyExists - its program and attach type has one; OutOfMemory.
     Status register_provider(const ebpf_hook_provider* provider) noexcept;
     /// Refuses further links, detaches the provider's links, then forgets it: nothing calls it after Ok.
     /// Errors: NotFound; Busy - another thread is inside its attach() or detach(): call again, nothing new
-    /// gets in.
+    ///   gets in meanwhile.
     Status unregister_provider(const ebpf_hook_provider* provider) noexcept;
 
   private:

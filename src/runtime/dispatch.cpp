@@ -44,7 +44,9 @@ void Dispatch::end(ebpf_hook_thread& thread) noexcept {
     thread.state->domain.give_back(thread.slot);
 }
 
-std::uint64_t Dispatch::execute_timed(const ProgramObject& program, ebpf_hook_thread& thread) noexcept {
+// Out of line, so that the usual way needs no stack frame.
+[[gnu::noinline, gnu::cold]] std::uint64_t Dispatch::execute_timed(const ProgramObject& program,
+                                                                   ebpf_hook_thread& thread) noexcept {
     const engine::Image& image = *program.target_.image;
     const std::uint64_t start = platform::monotonic_ns();
     const std::uint64_t result = image.run(image, thread.invocation);

@@ -43,8 +43,9 @@ enum class ObjectKind : std::uint8_t { Map, Program, Link };
 /// Invariants: two counts are kept in one word: all references, and those of users (Refs and pins; the others
 /// are held by objects for each other). At 0 references an object can never be referenced again; the thread
 /// that took the count there, and only it, unlinks the object from its registry and retires it. Memory is
-/// freed when no epoch can see the object. Lookups by id never revive an object at 0. Threads: any, for every
-/// member.
+/// freed when no epoch can see the object. Lookups by id never revive an object at 0.
+///
+/// Threads: any, for every member.
 class Object {
   public:
     Object(const Object&) = delete;
@@ -170,21 +171,21 @@ class MapObject final : public Object {
     [[nodiscard]] engine::MapBinding binding() const noexcept;
 
     /// Makes requests that would change the map fail with NoPermission, for ever; programs may still write
-    /// unless the map is read-only for them. Errors: Busy - frozen already, or a change is under way (as
-    /// Linux).
+    /// unless the map is read-only for them.
+    /// Errors: Busy - frozen already, or a change is under way (as Linux).
     Status freeze() noexcept;
     [[nodiscard]] bool is_frozen() const noexcept {
         return (writers_.load(std::memory_order_acquire) & kFrozen) != 0;
     }
 
-    /// Copies the value under `key` out; a prog array gives the program's id. Errors: NotFound. Sizes: the
-    /// shape's.
+    /// Copies the value under `key` out; a prog array gives the program's id. Here and below keys and values
+    /// have the sizes of the shape. Errors: NotFound.
     Status read(const void* key, void* value) noexcept;
-    /// Stores a value. Errors: NoPermission - frozen; NotSupported - a prog array; those of
-    /// maps::Map::update().
+    /// Stores a value.
+    /// Errors: NoPermission - frozen; NotSupported - a prog array; those of maps::Map::update().
     Status update(const void* key, const void* value, std::uint64_t flags) noexcept;
-    /// Deletes an element; a prog array's too. Errors: NoPermission - frozen; NotFound; InvalidArgument - an
-    /// array.
+    /// Deletes an element; a prog array's too.
+    /// Errors: NoPermission - frozen; NotFound; InvalidArgument - an array; TooBig - index of a prog array.
     Status erase(const void* key) noexcept;
     /// Copies the key after `key` (nullptr: the first). Errors: NotFound - no more.
     Status next_key(const void* key, void* next) noexcept;
@@ -193,9 +194,10 @@ class MapObject final : public Object {
 
     /// Puts `program` at `index` of a prog array, which keeps it alive until it is replaced, erased, or the
     /// last user reference (Ref or pin) to this map goes: then the array is emptied, which ends reference
-    /// cycles (as Linux). Errors: WrongKind - not a prog array; InvalidArgument - the program's type, attach
-    /// type or engine differs from
-    ///   those of the array's first program or first user; TooBig - index; NoPermission - frozen.
+    /// cycles (as Linux).
+    /// Errors: WrongKind - not a prog array; InvalidArgument - no program, or its type, attach type, engine
+    ///   or memory length differs from those of the array's first program or first user; TooBig - index;
+    ///   NoPermission - frozen.
     Status put_program(std::uint32_t index, const Ref<ProgramObject>& program) noexcept;
 
   private:

@@ -85,7 +85,7 @@ TEST_F(Dispatching, ServesHelpers) {
     });
     platform::fake::set_time(555);
     std::set<std::uint64_t> numbers;
-    for (int i = 0; i < 100; ++i) numbers.insert(*context_->run(*program, nullptr, 0));
+    for (int i = 0; i < 100; ++i) numbers.insert(*context_->run(*program, &no_packet_, 0));
     EXPECT_GE(numbers.size(), 99U);
 }
 
@@ -96,14 +96,14 @@ TEST_F(Dispatching, MeasuresTimeOnlyOnRequest) {
         platform::fake::set_time(now += 250);
         return 0;
     });
-    EXPECT_TRUE(context_->run(*program, nullptr, 0));
+    EXPECT_TRUE(context_->run(*program, &no_packet_, 0));
     EXPECT_EQ(program->run_time_ns(), 0U);
     EXPECT_FALSE(context_->is_stats_enabled());
     context_->set_stats_enabled(true);
-    EXPECT_TRUE(context_->run(*program, nullptr, 0));
-    EXPECT_TRUE(context_->run(*program, nullptr, 0));
+    EXPECT_TRUE(context_->run(*program, &no_packet_, 0));
+    EXPECT_TRUE(context_->run(*program, &no_packet_, 0));
     context_->set_stats_enabled(false);
-    EXPECT_TRUE(context_->run(*program, nullptr, 0));
+    EXPECT_TRUE(context_->run(*program, &no_packet_, 0));
     EXPECT_EQ(program->run_time_ns(), 500U);
     EXPECT_EQ(program->run_count(), 4U);
 }
@@ -123,7 +123,7 @@ TEST_F(Dispatching, ThreadsShareTheSlots) {
     std::vector<std::thread> threads;
     for (int i = 0; i < kThreads; ++i) {
         threads.emplace_back([&] {
-            for (int j = 0; j < kBatches; ++j) FakeProvider::fire(*provider_.attachments[0], nullptr);
+            for (int j = 0; j < kBatches; ++j) FakeProvider::fire(*provider_.attachments[0], &no_packet_);
         });
     }
     for (std::thread& thread : threads) thread.join();
@@ -138,10 +138,10 @@ TEST_F(Dispatching, ReplacedProgramOutlivesTheBatch) {
     ebpf_hook_thread* thread = nullptr;
     ASSERT_EQ(hook.dispatch->thread_enter(hook.link, &thread), 0);
     hook.dispatch->batch_begin(thread);
-    EXPECT_EQ(hook.dispatch->invoke(hook.link, thread, nullptr), 1U);
+    EXPECT_EQ(hook.dispatch->invoke(hook.link, thread, &no_packet_), 1U);
     std::thread([&] { EXPECT_EQ(context_->update_link(**attached, make_program(2)), Status::Ok); }).join();
     EXPECT_EQ(TestImage::alive.load(), images_before_ + 2);
-    EXPECT_EQ(hook.dispatch->invoke(hook.link, thread, nullptr), 2U);
+    EXPECT_EQ(hook.dispatch->invoke(hook.link, thread, &no_packet_), 2U);
     hook.dispatch->batch_end(thread);
     EXPECT_FALSE(context_->find_program(1));
     EXPECT_EQ(TestImage::alive.load(), images_before_ + 1);
@@ -167,7 +167,7 @@ TEST_F(Dispatching, ReplacementIsAtomic) {
                 hook.dispatch->batch_begin(thread);
                 for (int j = 0; j < 16; ++j) {
                     const std::uint64_t least = newest.load(std::memory_order_acquire);
-                    const std::uint64_t result = hook.dispatch->invoke(hook.link, thread, nullptr);
+                    const std::uint64_t result = hook.dispatch->invoke(hook.link, thread, &no_packet_);
                     EXPECT_GE(result, least) << "begun after update_link() returned";
                     EXPECT_GE(result, last);
                     EXPECT_LE(result, kUpdates);
@@ -184,7 +184,7 @@ TEST_F(Dispatching, ReplacementIsAtomic) {
     }
     is_done.store(true);
     for (std::thread& thread : threads) thread.join();
-    EXPECT_EQ(FakeProvider::fire(hook, nullptr), kUpdates);
+    EXPECT_EQ(FakeProvider::fire(hook, &no_packet_), kUpdates);
 }
 
 }  // namespace

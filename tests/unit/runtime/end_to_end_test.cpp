@@ -146,7 +146,7 @@ TEST_F(EndToEnd, TraceReachesTheSink) {
                                         set(5, 0),
                                         call(spec::HelperId::trace_printk),
                                         leave()};
-    EXPECT_EQ(*context_->run(*load(code, {}), nullptr, 0), 4U);
+    EXPECT_EQ(*context_->run(*load(code, {}), &no_packet_, 0), 4U);
     EXPECT_EQ(lines_, std::vector<std::string>{"n=-3"});
 }
 

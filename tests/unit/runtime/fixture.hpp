@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "ebpf/contexts.h"
 #include "platform/fake/fake.hpp"
 #include "runtime/context.hpp"
 
@@ -175,6 +176,7 @@ class RuntimeTest : public testing::Test {
     int images_before_;
     Context* context_;
     char reason_[128] = {};
+    ebpf_xdp_context no_packet_{};
 };
 
 }  // namespace ebpf::runtime

@@ -25,7 +25,7 @@ TEST_F(Links, RunTheirProgramAndEndWithTheLastReference) {
     EXPECT_EQ(attached->request().ifindex, 1U);
     EXPECT_EQ(attached->program()->id(), 1U);
     ASSERT_EQ(provider_.attachments.size(), 1U);
-    EXPECT_EQ(FakeProvider::fire(*provider_.attachments[0], nullptr), 42U);
+    EXPECT_EQ(FakeProvider::fire(*provider_.attachments[0], &no_packet_), 42U);
     EXPECT_EQ(attached->program()->run_count(), 1U);
 
     const Ref<LinkObject> second = attached;
@@ -144,10 +144,10 @@ TEST_F(Links, UpdateChecksTheProgram) {
     other = program_of(TestImage::make(1));
     other.type = spec::ProgramType::SocketFilter;
     EXPECT_EQ(context_->update_link(**made, *context_->add_program(other)), Status::InvalidArgument);
-    EXPECT_EQ(FakeProvider::fire(*provider_.attachments[0], nullptr), 1U);
+    EXPECT_EQ(FakeProvider::fire(*provider_.attachments[0], &no_packet_), 1U);
 
     EXPECT_EQ(context_->update_link(**made, make_program(2)), Status::Ok);
-    EXPECT_EQ(FakeProvider::fire(*provider_.attachments[0], nullptr), 2U);
+    EXPECT_EQ(FakeProvider::fire(*provider_.attachments[0], &no_packet_), 2U);
     EXPECT_FALSE(context_->find_program(1)) << "the old one is gone";
     EXPECT_EQ(provider_.attach_calls, 1);
     const Ref<ProgramObject> same = (*made)->program();

@@ -113,7 +113,7 @@ TEST_F(Objects, LookupsRaceWithTheLastRelease) {
             while (!is_done.load()) {
                 const auto program = context_->find_program(newest.load());
                 if (!program) continue;
-                EXPECT_EQ(*context_->run(**program, nullptr, 0), 7U);
+                EXPECT_EQ(*context_->run(**program, &no_packet_, 0), 7U);
                 ++found;
             }
         });

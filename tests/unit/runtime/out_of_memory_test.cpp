@@ -152,7 +152,7 @@ TEST_F(OutOfMemory, EnterThread) {
     ebpf_hook_thread* thread = nullptr;
     EXPECT_EQ(hook.dispatch->thread_enter(hook.link, &thread), -12);
     platform::fake::fail_allocation(0);
-    EXPECT_EQ(FakeProvider::fire(hook, nullptr), 1U);
+    EXPECT_EQ(FakeProvider::fire(hook, &no_packet_), 1U);
 }
 
 // Once made, objects can always be used, detached and freed without memory.
@@ -166,7 +166,7 @@ TEST_F(OutOfMemory, EndingNeedsNone) {
     platform::fake::fail_allocation(1);
     EXPECT_EQ(maps[0]->put_program(0, program), Status::Ok);
     EXPECT_EQ(context_->update_link(**attached, other), Status::Ok);
-    EXPECT_EQ(*context_->run(*program, nullptr, 0), 1U);
+    EXPECT_EQ(*context_->run(*program, &no_packet_, 0), 1U);
     EXPECT_EQ(context_->detach(**attached), Status::Ok);
     attached->reset();
     EXPECT_EQ(context_->unpin("/link"), Status::Ok);
