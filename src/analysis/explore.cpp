@@ -170,6 +170,7 @@ class Explorer {
         if (bucket.tasks.size() >= limit) return join_nearest(bucket, task);
         hold(task.state.memory_bytes());
         bucket.tasks.push_back(std::move(task));
+        out_.most_states = std::max(out_.most_states, bucket.tasks.size());
     }
 
     /// Drops `task` if a waiting state covers it, or the waiting states that it covers.

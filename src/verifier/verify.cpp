@@ -20,9 +20,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// Instructions processed at most, repeats counted; the kernel's limit, too.
-constexpr std::uint64_t kMaxInstructions = 1'000'000;
-
 /// States kept apart at one point: first few, then, if joining may have cost the proof, many; then, if that
 /// was too much work, hardly any.
 constexpr std::uint32_t kUsualStates = 32;
@@ -129,7 +126,7 @@ class Verification {
         // Keeping more states than usual apart is the way out of a refusal: no budget stops it but work and
         // memory.
         options.path_budget = max_states > kUsualStates ? 0xffffffff : request_.limits.path_budget;
-        options.max_instructions = kMaxInstructions;
+        options.max_instructions = request_.limits.instructions;
         options.max_memory_bytes = request_.limits.memory_bytes;
         options.is_out_of_time = [this] { return Clock::now() > deadline_; };
         std::shared_ptr<Invariants> invariants;
@@ -159,7 +156,7 @@ class Verification {
         if (result.result == analysis::Result::Refused && result.has_joined) {
             analysis::Exploration precise = explore(kManyStates);
             if (!is_limit(precise.result)) result = std::move(precise);
-        } else if (is_limit(result.result)) {
+        } else if (is_limit(result.result) && result.most_states > kFewStates) {
             analysis::Exploration coarse = explore(kFewStates);
             if (coarse.result == analysis::Result::Proven) result = std::move(coarse);
         }
@@ -178,7 +175,7 @@ class Verification {
             report_.failures.back().trace = trace_of(result, program_, request_);
             return;
         }
-        std::string what = fmt::format("{} instructions were processed", kMaxInstructions);
+        std::string what = fmt::format("{} instructions were processed", request_.limits.instructions);
         if (result.result == analysis::Result::OutOfMemory) {
             what = fmt::format("states take more than {} bytes", request_.limits.memory_bytes);
         } else if (result.result == analysis::Result::OutOfTime) {
