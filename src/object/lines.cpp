@@ -22,7 +22,9 @@ Result<void> assign_section(Source& source, const elf::Section& section, std::ve
         }
     }
     // Of two records for one instruction the earlier line is kept, whatever their order in the file.
-    const auto place = [](const btf::LineRecord& line) { return std::tuple(line.offset, line.line, line.column); };
+    const auto place = [](const btf::LineRecord& line) {
+        return std::tuple(line.offset, line.line, line.column);
+    };
     std::ranges::sort(lines, {}, place);
     const auto same_slot = [](const btf::LineRecord& a, const btf::LineRecord& b) {
         return a.offset == b.offset;

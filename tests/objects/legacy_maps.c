@@ -28,9 +28,9 @@ struct bpf_map_def SEC("maps") slots = {
 };
 
 SEC("xdp/legacy")
-int legacy(struct xdp_md *ctx) {
+int legacy(struct xdp_md* ctx) {
     __u32 key = ctx->ingress_ifindex;
-    __u64 *value = bpf_map_lookup_elem(&slots, &key);
+    __u64* value = bpf_map_lookup_elem(&slots, &key);
     if (!value) return XDP_PASS;
     return bpf_map_delete_elem(&table, &key) ? XDP_DROP : XDP_PASS;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Everything that linking deals with: two programs in one section, one in another, subprograms in .text and in a program
-// section, static and global, global data of each kind, three kinds of maps.
+// Everything that linking deals with: two programs in one section, one in another, subprograms in .text and
+// in a program section, static and global, global data of each kind, three kinds of maps.
 #include <linux/bpf.h>
 
 #include <bpf/bpf_helpers.h>
@@ -42,9 +42,13 @@ volatile __u32 factor = 77;
 static volatile __u32 calls;
 static volatile __u64 total;
 
-static __noinline __u32 scale(__u32 value) { return value * factor + limit; }
+static __noinline __u32 scale(__u32 value) {
+    return value * factor + limit;
+}
 
-__noinline __u32 scale_twice(__u32 value) { return scale(value) + scale(value + first_word); }
+__noinline __u32 scale_twice(__u32 value) {
+    return scale(value) + scale(value + first_word);
+}
 
 static SEC("xdp") __noinline __u32 count(__u32 amount) {
     calls++;
@@ -53,22 +57,26 @@ static SEC("xdp") __noinline __u32 count(__u32 amount) {
 }
 
 SEC("xdp")
-int first(struct xdp_md *ctx) {
+int first(struct xdp_md* ctx) {
     struct key key = {.address = ctx->ingress_ifindex, .port = 53, .zero = 0};
-    __u64 *found = bpf_map_lookup_elem(&flows, &key);
+    __u64* found = bpf_map_lookup_elem(&flows, &key);
     if (found) *found += scale_twice(ctx->rx_queue_index);
     return count(1) > 5 ? XDP_DROP : XDP_PASS;
 }
 
 SEC("xdp")
-int second(struct xdp_md *ctx) {
+int second(struct xdp_md* ctx) {
     bpf_tail_call(ctx, &chain, 2);
+    bpf_printk("second");
     bpf_printk("second %d", scale(3));
+    bpf_printk("second %d %d %d", scale(3), 4, 5);
     return count(2) > limit ? XDP_DROP : XDP_PASS;
 }
 
 SEC("socket")
-int third(struct __sk_buff *skb) { return scale(skb->len); }
+int third(struct __sk_buff* skb) {
+    return scale(skb->len);
+}
 
 char _license[] SEC("license") = "GPL";
 __u32 _version SEC("version") = 0x060102;

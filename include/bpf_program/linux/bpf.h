@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What BPF programs need of the eBPF interface: contexts, verdicts, map types, flags. Numbers and layouts are Linux's.
- * Only what this platform supports is named; fields of a context that it does not provide are refused on verification. */
+/* What BPF programs need of the eBPF interface: contexts, verdicts, map types, flags. Numbers and layouts are
+ * Linux's. Only what this platform supports is named; fields of a context that it does not provide are
+ * refused on verification. */
 #pragma once
 
 #include <linux/types.h>

@@ -9,13 +9,13 @@ extern "C" {
 #endif
 
 struct fact {
-    const char *name;
+    const char* name;
     long long value;
 };
 
 /** Each returns its facts, in the same order, and their number. */
-const struct fact *facts_of_ours(size_t *count);
-const struct fact *facts_of_linux(size_t *count);
+const struct fact* facts_of_ours(size_t* count);
+const struct fact* facts_of_linux(size_t* count);
 
 #ifdef __cplusplus
 }

@@ -73,6 +73,25 @@ TEST(Samples, DroppacketIsAcceptedAndLowered) {
     }
 }
 
+TEST(Samples, LinkedProgramsAreAcceptedAndLowered) {
+    if (folders().empty()) GTEST_SKIP() << "built without the compilers that programs are compiled with";
+    for (const auto& folder : folders()) {
+        const auto bytes = ::ebpf::testing::load_file(EBPF_OBJECTS "/" + folder + "/linked.o");
+        const auto spec = object::read_object(bytes, "linked");
+        ASSERT_TRUE(spec) << spec.error().message();
+        for (const auto& program : spec->programs) {
+            SCOPED_TRACE(folder + " " + program.name);
+            const auto report = verifier::verify(request_of(*spec, program));
+            EXPECT_EQ(report.verdict, verifier::Verdict::Accept) << report.failures.at(0).message;
+            if (report.verdict != verifier::Verdict::Accept) continue;
+            auto code = isa::decode(program.bytecode, spec::kAllGroups);
+            ASSERT_TRUE(code);
+            const auto lowered = lower(*code, program.type, report.accesses);
+            EXPECT_TRUE(lowered) << lowered.error().message();
+        }
+    }
+}
+
 TEST(Samples, NoBoundsCheckIsRefusedAtItsLine) {
     if (folders().empty()) GTEST_SKIP() << "built without the compilers that programs are compiled with";
     for (const auto& folder : folders()) {
