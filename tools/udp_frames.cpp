@@ -48,6 +48,10 @@ void store(std::vector<std::uint8_t>& frame, std::size_t at, std::uint16_t value
 
 }  // namespace
 
+std::uint16_t internet_checksum(std::span<const std::uint8_t> bytes) {
+    return fold(sum(bytes));
+}
+
 std::vector<std::uint8_t> make_udp_frame(const UdpEndpoint& source, const UdpEndpoint& target,
                                          std::span<const std::uint8_t> payload) {
     constexpr std::size_t kIp = 14;
@@ -74,7 +78,7 @@ std::vector<std::uint8_t> make_udp_frame(const UdpEndpoint& source, const UdpEnd
     writer.bytes(payload);
 
     const std::span<const std::uint8_t> view(frame);
-    store(frame, kIp + 10, fold(sum(view.subspan(kIp, 20))));
+    store(frame, kIp + 10, internet_checksum(view.subspan(kIp, 20)));
     const std::uint32_t pseudo =
         sum(view.subspan(kIp + 12, 8)) + kUdp + static_cast<std::uint32_t>(udp_bytes);
     const std::uint16_t checksum = fold(pseudo + sum(view.subspan(kUdpAt, udp_bytes)));

@@ -20,4 +20,7 @@ struct UdpEndpoint {
 std::vector<std::uint8_t> make_udp_frame(const UdpEndpoint& source, const UdpEndpoint& target,
                                          std::span<const std::uint8_t> payload);
 
+/// Returns the Internet checksum of `bytes` (RFC 1071).
+std::uint16_t internet_checksum(std::span<const std::uint8_t> bytes);
+
 }  // namespace ebpf::tools
