@@ -257,7 +257,19 @@ class Generator {
 
     unsigned number() { return numbers_[random_.below(static_cast<std::uint32_t>(numbers_.size()))]; }
 
+    [[nodiscard]] bool must_align(const Region& region) const {
+        return options_.is_for_kernel && region.base == kFrame;
+    }
+
+    // The kernel tracks no alignment of a number on the stack, and forgets the packet's checked length when a
+    // number is added to its address.
+    [[nodiscard]] bool can_index(const Region& region, std::uint8_t size) const {
+        if (!options_.is_for_kernel) return true;
+        return region.base == kFrame ? size == 1 : region.base != kRegion;
+    }
+
     std::int32_t place(const Region& region, std::uint8_t size, bool is_aligned = false) {
+        is_aligned = is_aligned || must_align(region);
         const auto at = static_cast<std::int32_t>(random_.below(region.bytes - size + 1));
         return region.offset + (is_aligned ? at / size * size : at);
     }
@@ -306,6 +318,7 @@ class Generator {
         const Region& target = region();
         const spec::Form form = plain_form();
         const std::uint8_t size = spec::form_spec(form).size;
+        if (!can_index(target, size)) return access();
         const unsigned index = number();
         const std::uint32_t mask = (1U << random_.below(6)) - 1;
         const std::int32_t room =
@@ -329,6 +342,7 @@ class Generator {
         const Region& target = region();
         const spec::Form form = plain_form();
         const std::uint8_t size = spec::form_spec(form).size;
+        if (!can_index(target, size)) return access();
         const unsigned index = number();
         const auto limit = static_cast<std::int32_t>(random_.below(target.bytes - size + 1));
         const Builder::Label skip = builder_.make_label();
@@ -419,7 +433,7 @@ class Generator {
     }
 
     void random_number() {
-        if (!options_.may_use_random_numbers) return arithmetic();
+        if (options_.is_for_kernel) return arithmetic();
         builder_.call_helper(static_cast<std::int32_t>(spec::HelperId::get_prandom_u32));
         refill_after_call();
     }

@@ -31,7 +31,7 @@ class Random {
 
 struct Options {
     spec::ProgramType type = spec::ProgramType::Memory;  ///< or Xdp
-    bool may_use_random_numbers = true;                  ///< helper get_prandom_u32
+    bool is_for_kernel = false;  ///< nothing that differs between runs, stack accesses aligned
 };
 
 /// A program with all that it needs to run.

@@ -18,7 +18,7 @@ class GeneratorTest : public testing::TestWithParam<spec::ProgramType> {};
 
 TEST_P(GeneratorTest, ProgramsAreSafeByConstruction) {
     for (std::uint64_t seed = 1; seed <= 500; ++seed) {
-        const Generated program = generate(seed, {.type = GetParam(), .may_use_random_numbers = true});
+        const Generated program = generate(seed, {.type = GetParam(), .is_for_kernel = false});
         const auto run = run_generated(program, nullptr);
         ASSERT_EQ(run.violation, "") << "seed " << seed << "\n" << listing(program);
         ASSERT_TRUE(run.is_equal) << "seed " << seed << ": ways of dispatch differ\n" << listing(program);
@@ -26,7 +26,7 @@ TEST_P(GeneratorTest, ProgramsAreSafeByConstruction) {
 }
 
 TEST_P(GeneratorTest, SameSeedSameProgram) {
-    const Options options{.type = GetParam(), .may_use_random_numbers = true};
+    const Options options{.type = GetParam(), .is_for_kernel = false};
     EXPECT_EQ(generate(7, options).bytecode(), generate(7, options).bytecode());
     EXPECT_NE(generate(7, options).bytecode(), generate(8, options).bytecode());
 }
@@ -35,7 +35,8 @@ TEST_P(GeneratorTest, SameSeedSameProgram) {
 TEST_P(GeneratorTest, ReachesMostForms) {
     std::set<spec::Form> forms;
     for (std::uint64_t seed = 1; seed <= 500; ++seed) {
-        for (const isa::Instruction& instruction : generate(seed, {.type = GetParam()}).code) {
+        for (const isa::Instruction& instruction :
+             generate(seed, {.type = GetParam(), .is_for_kernel = false}).code) {
             forms.insert(instruction.form);
         }
     }

@@ -4,14 +4,13 @@
 // ones.
 #include <gtest/gtest.h>
 
-#include <chrono>
 #include <cstdio>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <map>
 #include <sstream>
 
+#include "deadline.hpp"
 #include "generator.hpp"
 #include "isa/decode.hpp"
 #include "lower/lower.hpp"
@@ -22,17 +21,6 @@
 
 namespace ebpf::oracle {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-// EBPF_ORACLE_SECONDS: how long each test goes on with further seeds; the first programs are always tried.
-Clock::time_point deadline() {
-    constexpr int kDefaultSeconds = 2;
-    const char* text = std::getenv("EBPF_ORACLE_SECONDS");
-    return Clock::now() + std::chrono::seconds(text != nullptr ? std::atoi(text) : kDefaultSeconds);
-}
-
-constexpr std::uint64_t kFirstPrograms = 40;
 
 struct Counts {
     std::uint64_t accepted = 0;
@@ -71,9 +59,9 @@ class Observation : public testing::TestWithParam<spec::ProgramType> {
 };
 
 TEST_P(Observation, GeneratedPrograms) {
-    const auto end = deadline();
-    for (std::uint64_t seed = 1; seed <= kFirstPrograms || Clock::now() < end; ++seed) {
-        check(generate(seed, {.type = GetParam(), .may_use_random_numbers = true}), seed);
+    const Deadline deadline;
+    for (std::uint64_t seed = 1; deadline.allows(seed); ++seed) {
+        check(generate(seed, {.type = GetParam(), .is_for_kernel = false}), seed);
         if (HasFatalFailure()) return;
     }
     print_counts();
@@ -81,9 +69,9 @@ TEST_P(Observation, GeneratedPrograms) {
 }
 
 TEST_P(Observation, MutatedPrograms) {
-    const auto end = deadline();
-    for (std::uint64_t seed = 1; seed <= kFirstPrograms || Clock::now() < end; ++seed) {
-        Generated program = generate(seed, {.type = GetParam(), .may_use_random_numbers = true});
+    const Deadline deadline;
+    for (std::uint64_t seed = 1; deadline.allows(seed); ++seed) {
+        Generated program = generate(seed, {.type = GetParam(), .is_for_kernel = false});
         Random random(seed ^ 0x6d757461746564);
         for (std::uint32_t i = 0; i <= random.below(3); ++i) mutate(program, random);
         check(program, seed);
