@@ -99,6 +99,7 @@ class Runner {
 
     Step decode() {
         auto code = isa::decode(bytes_, vector_.groups);
+        if (!code && is_for_verifier_to_refuse()) return verify();
         if (!code) {
             const isa::DecodeError& error = code.error();
             return refused(error.status, error.slot, error.field, isa::to_error(error).message());
@@ -134,6 +135,12 @@ class Runner {
         const auto lowered = lower::lower(code_, vector_.type, report_.accesses);
         if (!lowered) return failed(lowered.error().message());
         return {};
+    }
+
+    // The verifier decodes for itself; a vector may expect its refusal of what does not decode.
+    bool is_for_verifier_to_refuse() const {
+        return vector_.verdict && !vector_.verdict->is_accepted && !vector_.error &&
+               options_.verify != nullptr;
     }
 
     bool is_verdict_all() const { return !vector_.result && !vector_.error; }

@@ -51,11 +51,10 @@ class MapHelpers : public testing::Test {
   protected:
     MapHelpers() : domain_(*epoch::Domain::create(1)), guard_(*domain_, 0) {}
     ~MapHelpers() override {
-        for (maps::Map* map : made_) maps::Map::destroy(map);
         domain_->leave(0);
-        domain_->synchronise();
+        domain_->synchronise();  // deleted elements lie in the maps' memory until they are collected
+        for (maps::Map* map : made_) maps::Map::destroy(map);
         epoch::Domain::destroy(domain_);
-        domain_ = nullptr;
     }
 
     maps::Map& make(spec::MapType type, std::uint32_t max_entries) {

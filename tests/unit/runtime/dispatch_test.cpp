@@ -6,6 +6,7 @@
 
 #include "ebpf/contexts.h"
 #include "fixture.hpp"
+#include "maps/map.hpp"
 
 namespace ebpf::runtime {
 namespace {
@@ -146,6 +147,37 @@ TEST_F(Dispatching, ReplacedProgramOutlivesTheBatch) {
     EXPECT_FALSE(context_->find_program(1));
     EXPECT_EQ(TestImage::alive.load(), images_before_ + 1);
     hook.dispatch->thread_leave(thread);
+}
+
+// Elements deleted in a batch wait in their map's memory: the map must go after them, whoever collects.
+TEST_F(Dispatching, DeletedElementsGoBeforeTheirMap) {
+    for (int round = 0; round < 50; ++round) {
+        Ref<MapObject> maps[] = {make_map(spec::MapType::Hash)};
+        maps::Map& map = maps[0]->map();
+        auto* image = TestImage::make(0);
+        image->body = [&map](engine::Invocation&) -> std::uint64_t {
+            for (std::uint32_t key = 0; key < 4; ++key) {
+                const std::uint64_t value = key;
+                EXPECT_EQ(map.update(&key, &value, spec::kUpdateAny), Status::Ok);
+                EXPECT_EQ(map.erase(&key), Status::Ok);
+            }
+            return 0;
+        };
+        auto attached = link(*context_->add_program(program_of(image, maps)));
+        ASSERT_TRUE(attached);
+        const FakeProvider::Attachment hook = *provider_.attachments[0];
+        ebpf_hook_thread* thread = nullptr;
+        ASSERT_EQ(hook.dispatch->thread_enter(hook.link, &thread), 0);
+        hook.dispatch->batch_begin(thread);
+        EXPECT_EQ(hook.dispatch->invoke(hook.link, thread, &no_packet_), 0U);
+        EXPECT_EQ(context_->update_link(**attached, make_program(1)), Status::Ok);
+        maps[0].reset();
+        EXPECT_GT(platform::fake::usage().blocks, before_.blocks);
+        hook.dispatch->batch_end(thread);
+        hook.dispatch->thread_leave(thread);
+        attached->reset();
+        EXPECT_FALSE(context_->next_id(ObjectKind::Map, 0));
+    }
 }
 
 // While programs are replaced, every invocation runs exactly one that is alive, and never an older one than
