@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Comparisons: what each side of a branch knows.
+#include <optional>
+
 #include "check/step.hpp"
 
 namespace ebpf::check {
@@ -112,7 +114,7 @@ bool is_certainly_not_null(const Program& program, const State& state, const Val
             return span.low >= -std::int64_t{spec::kStackBytes} && span.high <= 0;
         case Kind::Packet:
         case Kind::PacketMeta:
-            return span.low >= 0 && span.high <= state.proven_bytes(pointer.kind, 0);
+            return span.low >= 0 && span.high <= state.proven_bytes(pointer.kind);
         case Kind::MapValue:
             return span.low >= 0 && span.high < std::int64_t{program.maps[pointer.map].shape.value_size};
         case Kind::Memory:
@@ -127,35 +129,38 @@ bool is_certainly_not_null(const Program& program, const State& state, const Val
     return false;
 }
 
-/// What `pointer op limit`, being `holds`, says: pointer + bytes <= limit. 0: nothing.
+/// What `pointer op limit`, being `holds`, says: base + number + bytes <= limit; or nothing.
 /// From p <= limit follows base + number + offset <= limit: addresses do not wrap within 2^30 of a region.
-std::int64_t bytes_before_limit(JumpOp op, bool holds, std::int64_t offset) {
+std::optional<std::int64_t> bytes_before_limit(JumpOp op, bool holds, std::int64_t offset) {
     const bool at_most = (op == JumpOp::Le && holds) || (op == JumpOp::Gt && !holds) ||
                          (op == JumpOp::Eq && holds) || (op == JumpOp::Ne && !holds);
     const bool less = (op == JumpOp::Lt && holds) || (op == JumpOp::Ge && !holds);
-    return at_most ? offset : less ? offset + 1 : 0;
+    if (at_most) return offset;
+    if (less) return offset + 1;
+    return std::nullopt;
 }
 
 /// True if what is proven rules out that `pointer op limit` is `holds`. `low` is the pointer's lowest offset:
 /// one below its base might be an address that wrapped, if the base is a small one.
 bool contradicts(const State& state, const Value& pointer, std::int64_t low, JumpOp op, bool holds) {
     if (low < 0) return false;
-    const std::int64_t proven = state.proven_bytes(pointer.kind, pointer.id);
-    if (pointer.id != 0 && proven == 0) return false;
+    const std::optional<std::int64_t> proven = state.proven_bytes(pointer.kind, pointer.id);
+    if (!proven) return false;
     const bool greater = (op == JumpOp::Gt && holds) || (op == JumpOp::Le && !holds);
     const bool at_least = (op == JumpOp::Ge && holds) || (op == JumpOp::Lt && !holds);
     // p <= limit is known if offset <= proven, p < limit if offset < proven.
-    return (greater && pointer.offset <= proven) || (at_least && pointer.offset < proven);
+    return (greater && pointer.offset <= *proven) || (at_least && pointer.offset < *proven);
 }
 
 bool refine_packet(State& state, const Value& pointer, JumpOp op, bool holds, Status& status) {
     const OffsetSpan span = offset_span(pointer);
     if (!span.is_bounded) return true;
     if (contradicts(state, pointer, span.low, op, holds)) return false;
-    const std::int64_t bytes = bytes_before_limit(op, holds, pointer.offset);
-    const std::int64_t from_base = bytes_before_limit(op, holds, span.low);
-    if (!state.prove_bytes(pointer.kind, pointer.id, bytes)) status = Status::OutOfMemory;
-    if (pointer.id != 0 && !state.prove_bytes(pointer.kind, 0, from_base)) status = Status::OutOfMemory;
+    const std::optional<std::int64_t> bytes = bytes_before_limit(op, holds, pointer.offset);
+    const std::optional<std::int64_t> from_base = bytes_before_limit(op, holds, span.low);
+    if (!bytes || !from_base) return true;
+    if (!state.prove_bytes(pointer.kind, pointer.id, *bytes)) status = Status::OutOfMemory;
+    if (pointer.id != 0 && !state.prove_bytes(pointer.kind, 0, *from_base)) status = Status::OutOfMemory;
     return true;
 }
 

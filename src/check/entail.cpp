@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "check/entail.hpp"
 
+#include <optional>
+
 #include "check/relation.hpp"
 
 namespace ebpf::check {
@@ -119,7 +121,8 @@ class Comparison {
                 if (found == nullptr) continue;  // no pointer is left that the fact speaks of
                 id = static_cast<std::uint32_t>(found->token.value);
             }
-            if (a_.proven_bytes(fact.kind, id) < fact.bytes) return false;
+            const std::optional<std::int64_t> proven = a_.proven_bytes(fact.kind, id);
+            if (!proven || *proven < fact.bytes) return false;
         }
         return true;
     }

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+#include <optional>
+
 #include "check/entail.hpp"
 #include "check/relation.hpp"
 
@@ -28,7 +30,7 @@ class Joiner {
         for (std::size_t i = 0; i < out_.frames.size(); ++i)
             join_frame(a_.frames[i], b_.frames[i], out_.frames[i]);
         for (const Kind kind : {Kind::Packet, Kind::PacketMeta}) {
-            const std::int64_t bytes = smaller(a_.proven_bytes(kind, 0), b_.proven_bytes(kind, 0));
+            const std::int64_t bytes = smaller(a_.proven_bytes(kind), b_.proven_bytes(kind));
             is_complete_ = out_.prove_bytes(kind, 0, bytes) && is_complete_;
         }
         return is_complete_ ? Status::Ok : Status::OutOfMemory;
@@ -99,9 +101,11 @@ class Joiner {
         bool is_new = false;
         out.id = pair_id({Token::Type::Id, a.id}, {Token::Type::Id, b.id}, shift, is_new);
         if (is_new) {
-            const std::int64_t bytes =
-                smaller(a_.proven_bytes(a.kind, a.id), b_.proven_bytes(b.kind, b.id) - shift);
-            is_complete_ = out_.prove_bytes(out.kind, out.id, bytes) && is_complete_;
+            const std::optional<std::int64_t> bytes_a = a_.proven_bytes(a.kind, a.id);
+            const std::optional<std::int64_t> bytes_b = b_.proven_bytes(b.kind, b.id);
+            if (!bytes_a || !bytes_b) return out;
+            is_complete_ =
+                out_.prove_bytes(out.kind, out.id, smaller(*bytes_a, *bytes_b - shift)) && is_complete_;
         }
         return out;
     }
@@ -177,7 +181,7 @@ std::uint32_t distance(const State& a, const State& b) noexcept {
         }
     }
     for (const Kind kind : {Kind::Packet, Kind::PacketMeta}) {
-        if (a.proven_bytes(kind, 0) != b.proven_bytes(kind, 0)) sum += 32;
+        if (a.proven_bytes(kind) != b.proven_bytes(kind)) sum += 32;
     }
     return sum;
 }

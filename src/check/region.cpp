@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Which bytes of a region a pointer may reach.
+#include <optional>
+
 #include "base/assert.hpp"
 #include "check/access.hpp"
 
@@ -17,11 +19,11 @@ bool check_packet(const Program& program, const State& state, const Value& point
                   Bounds bounds, Finding& finding) {
     // Two proofs: a comparison of a pointer with this very number, or one of the unmoved packet that leaves
     // room for the highest number. Both need the lowest offset to be at or behind the packet's start.
-    const std::int64_t by_id = state.proven_bytes(pointer.kind, pointer.id);
-    const std::int64_t by_base = state.proven_bytes(pointer.kind, 0);
+    const std::optional<std::int64_t> by_id = state.proven_bytes(pointer.kind, pointer.id);
     const std::int64_t end_by_id = pointer.offset + request.offset + request.size;
-    finding.available = by_id;
-    if (bounds.low < 0 || (end_by_id > by_id && bounds.end > by_base)) {
+    const bool is_inside = (by_id && end_by_id <= *by_id) || bounds.end <= state.proven_bytes(pointer.kind);
+    finding.available = by_id.value_or(0);
+    if (bounds.low < 0 || !is_inside) {
         return finding.fail(spec::Rule::PacketBounds, kNoRegister, pointer);
     }
     if (request.writes && program.type->type != spec::ProgramType::Xdp) {

@@ -126,15 +126,20 @@ bool Frame::copy_from(const Frame& other) noexcept {
     return true;
 }
 
-std::int64_t State::proven_bytes(Kind kind, std::uint32_t id) const noexcept {
+std::optional<std::int64_t> State::proven_bytes(Kind kind, std::uint32_t id) const noexcept {
     for (const PacketFact& fact : facts) {
         if (fact.kind == kind && fact.id == id) return fact.bytes;
     }
-    return 0;
+    if (id == 0) return 0;
+    return std::nullopt;
+}
+
+std::int64_t State::proven_bytes(Kind kind) const noexcept {
+    return proven_bytes(kind, 0).value_or(0);
 }
 
 bool State::prove_bytes(Kind kind, std::uint32_t id, std::int64_t bytes) noexcept {
-    if (bytes <= 0) return true;
+    if (id == 0 && bytes <= 0) return true;
     for (PacketFact& fact : facts) {
         if (fact.kind != kind || fact.id != id) continue;
         if (fact.bytes < bytes) fact.bytes = bytes;

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 
 #include "base/fallible_vector.hpp"
 #include "base/status.hpp"
@@ -59,7 +60,9 @@ class Frame {
 
 /// Bytes behind a packet pointer that a comparison proved to be inside: base + number + bytes <= limit, where
 /// number is the one of all pointers of `kind` with this id, and limit is the packet's end (PacketMeta: its
-/// start).
+/// start). `bytes` may be negative where id is not 0. No fact is not a fact of 0 bytes: without one the
+/// pointers may lie anywhere. Only of id 0, the region itself, 0 bytes are always known: it starts at or
+/// before its limit.
 struct PacketFact {
     Kind kind = Kind::Packet;
     std::uint32_t id = 0;
@@ -71,7 +74,7 @@ class State {
   public:
     std::array<Value, spec::kRegisterCount> registers{};
     FallibleVector<Frame> frames;      ///< outermost first; the last one is active
-    FallibleVector<PacketFact> facts;  ///< only facts of more than 0 bytes
+    FallibleVector<PacketFact> facts;  ///< of id 0 only those of more than 0 bytes
     std::uint32_t next_id = 1;
 
     [[nodiscard]] Frame& active() noexcept { return frames[frames.size() - 1]; }
@@ -82,8 +85,10 @@ class State {
 
     [[nodiscard]] std::uint32_t make_id() noexcept { return next_id++; }
 
-    /// Bytes proven behind pointers of `kind` with `id`; 0 if nothing is known.
-    [[nodiscard]] std::int64_t proven_bytes(Kind kind, std::uint32_t id) const noexcept;
+    /// Bytes proven behind pointers of `kind` with `id`; nothing if no comparison spoke of them.
+    [[nodiscard]] std::optional<std::int64_t> proven_bytes(Kind kind, std::uint32_t id) const noexcept;
+    /// Bytes proven behind the start of the region of `kind`, at least 0.
+    [[nodiscard]] std::int64_t proven_bytes(Kind kind) const noexcept;
     /// Records at least `bytes` behind pointers of `kind` with `id`.
     [[nodiscard]] bool prove_bytes(Kind kind, std::uint32_t id, std::int64_t bytes) noexcept;
 
