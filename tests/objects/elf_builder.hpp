@@ -19,8 +19,9 @@ using Bytes = std::vector<std::byte>;
 template <typename T>
 void append(Bytes& bytes, const T& value) {
     static_assert(std::is_trivially_copyable_v<T>);
-    const auto* begin = reinterpret_cast<const std::byte*>(&value);
-    bytes.insert(bytes.end(), begin, begin + sizeof(T));
+    const std::size_t offset = bytes.size();
+    bytes.resize(offset + sizeof(T));
+    std::memcpy(bytes.data() + offset, &value, sizeof(T));
 }
 
 /// Overwrites the T at `offset`. Requires: it lies in `bytes`.

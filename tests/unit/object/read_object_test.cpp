@@ -3,6 +3,7 @@
 #include "load.hpp"
 #include "object/object_spec.hpp"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -196,7 +197,7 @@ std::vector<std::string> source_lines() {
 // Returns whether line `number` lies in the definition of `function`, which ends with a brace in the first
 // column or is written on one line.
 bool is_in_function(const std::vector<std::string>& lines, std::string_view function, std::size_t number) {
-    const std::string head = " " + std::string(function) + "(";
+    const std::string head = fmt::format(" {}(", function);
     for (std::size_t begin = 1; begin < lines.size(); ++begin) {
         const bool is_definition =
             lines[begin].find(head) != std::string::npos && !lines[begin].starts_with(' ');
