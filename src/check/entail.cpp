@@ -29,14 +29,15 @@ class Comparison {
     struct Binding {
         std::uint32_t id;
         Token token;
+        std::int64_t shift;  ///< packet pointers: b's number is a's plus this
     };
 
-    bool bind(std::uint32_t id, Token token) {
+    bool bind(std::uint32_t id, Token token, std::int64_t shift = 0) {
         if (token.type == Token::Type::None) return false;
         for (const Binding& binding : bindings_) {
-            if (binding.id == id) return binding.token == token;
+            if (binding.id == id) return binding.token == token && binding.shift == shift;
         }
-        return bindings_.push_back({id, token});
+        return bindings_.push_back({id, token, shift});
     }
 
     bool value_holds(const Value& a, const Value& b) {
@@ -50,8 +51,9 @@ class Comparison {
                 return bind(b.id, null_token(a, b.map));
             case Kind::Packet:
             case Kind::PacketMeta:
-                if (a.kind != b.kind || a.offset != b.offset || !a.number.leq(b.number)) return false;
-                return b.id == 0 ? a.id == 0 : bind(b.id, {Token::Type::Id, a.id});
+                if (!pointer_holds(a, b)) return false;
+                if (b.id == 0) return a.id == 0 && a.offset == b.offset;
+                return bind(b.id, {Token::Type::Id, a.id}, a.offset - b.offset);
             case Kind::Context:
             case Kind::Stack:
             case Kind::PacketEnd:
@@ -113,6 +115,7 @@ class Comparison {
     bool facts_hold() {
         for (const PacketFact& fact : b_.facts) {
             std::uint32_t id = 0;
+            std::int64_t shift = 0;
             if (fact.id != 0) {
                 const Binding* found = nullptr;
                 for (const Binding& binding : bindings_) {
@@ -120,9 +123,10 @@ class Comparison {
                 }
                 if (found == nullptr) continue;  // no pointer is left that the fact speaks of
                 id = static_cast<std::uint32_t>(found->token.value);
+                shift = found->shift;
             }
             const std::optional<std::int64_t> proven = a_.proven_bytes(fact.kind, id);
-            if (!proven || *proven < fact.bytes) return false;
+            if (!proven || *proven - shift < fact.bytes) return false;
         }
         return true;
     }

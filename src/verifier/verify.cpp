@@ -68,6 +68,15 @@ class Verification {
                                 map.name, map.shape.key_size, map.shape.value_size, spec::kMaxKeyBytes,
                                 spec::kMaxValueBytes));
             }
+            const bool has_one_value = map.shape.type == spec::MapType::Array && map.shape.max_entries == 1;
+            if (map.is_frozen && !map.contents.empty() &&
+                (!has_one_value || map.contents.size() != map.shape.value_size)) {
+                return refuse(
+                    spec::Rule::BadRequest, 0,
+                    fmt::format(
+                        "map '{}': contents of {} bytes are not those of a frozen array with one value",
+                        map.name, map.contents.size()));
+            }
             maps_.push_back({map.shape, map.is_frozen, map.contents});
         }
         if (!std::ranges::is_sorted(request_.lines, {}, &SourceLine::slot)) {

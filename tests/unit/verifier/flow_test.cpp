@@ -208,6 +208,10 @@ TEST(Request, ContradictionsAreRefused) {
     Request request = make_request("r0 = 0\n exit");
     request.maps[0].shape.value_size = 0xffffffff;
     expect_refused(request, "V042", 0);
+    request = make_request("r0 = 0\n exit");
+    request.maps[0].contents.resize(16);
+    request.maps[0].is_frozen = true;  // four values, not one
+    expect_refused(request, "V042", 0);
 }
 
 TEST(Observe, InvariantsAdmitWhatRunsAndNothingElse) {
