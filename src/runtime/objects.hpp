@@ -83,6 +83,7 @@ class Object {
     friend class MapObject;
     friend class ProgramObject;
     friend class LinkObject;
+    friend class HeldMap;
 
     static constexpr std::uint64_t kReference = 1;
     static constexpr std::uint64_t kUserReference = (std::uint64_t{1} << 32U) + kReference;
@@ -135,8 +136,14 @@ class Ref {
     template <std::derived_from<T> U>
         requires(!std::same_as<U, T>)
     Ref(Ref<U>&& other) noexcept : object_(other.detach()) {}
-    Ref& operator=(Ref other) noexcept {
-        std::swap(object_, other.object_);
+    Ref& operator=(const Ref& other) noexcept {
+        Ref copy(other);
+        std::swap(object_, copy.object_);
+        return *this;
+    }
+    Ref& operator=(Ref&& other) noexcept {
+        Ref moved(std::move(other));
+        std::swap(object_, moved.object_);
         return *this;
     }
     ~Ref() { reset(); }
@@ -230,6 +237,23 @@ class MapObject final : public Object {
     Owner owner_;                            // of a prog array; guarded by the state's lock
 };
 
+/// A program's reference to a map: counted among all, not among users.
+class HeldMap {
+  public:
+    /// Requires: the caller knows `map` to be referenced.
+    explicit HeldMap(MapObject& map) noexcept;
+    HeldMap(HeldMap&& other) noexcept : map_(std::exchange(other.map_, nullptr)) {}
+    HeldMap(const HeldMap&) = delete;
+    HeldMap& operator=(const HeldMap&) = delete;
+    HeldMap& operator=(HeldMap&&) = delete;
+    ~HeldMap();
+
+    operator MapObject*() const noexcept { return map_; }
+
+  private:
+    MapObject* map_;
+};
+
 /// A verified program with its image.
 class ProgramObject final : public Object {
   public:
@@ -245,7 +269,7 @@ class ProgramObject final : public Object {
     /// Bytes of memory that the program was verified for; ProgramType::Memory only.
     [[nodiscard]] std::uint64_t memory_length() const noexcept { return memory_length_; }
     /// The maps it refers to, alive as long as the program.
-    [[nodiscard]] std::span<MapObject* const> maps() const noexcept { return maps_; }
+    [[nodiscard]] std::span<const HeldMap> maps() const noexcept { return maps_; }
     /// How often it was entered from a hook or run(); a tail call counts for the program that was entered, as
     /// on Linux.
     [[nodiscard]] std::uint64_t run_count() const noexcept;
@@ -267,6 +291,8 @@ class ProgramObject final : public Object {
 
     ProgramObject(State& state, const ProgramDefinition& definition) noexcept;
     ~ProgramObject();
+    ProgramObject(const ProgramObject&) = delete;
+    ProgramObject& operator=(const ProgramObject&) = delete;
     /// Takes the memory of bytecode, map list and counters. False when memory is short.
     [[nodiscard]] bool set_up(const ProgramDefinition& definition) noexcept;
 
@@ -278,7 +304,7 @@ class ProgramObject final : public Object {
     bool is_gpl_compatible_;
     std::uint64_t memory_length_;
     FallibleVector<std::byte> bytecode_;
-    FallibleVector<MapObject*> maps_;  // each holds an internal reference
+    FallibleVector<HeldMap> maps_;
 };
 
 /// A program attached to a hook.

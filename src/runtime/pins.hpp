@@ -21,6 +21,7 @@ class PinTable {
     PinTable() noexcept = default;
     PinTable(const PinTable&) = delete;
     PinTable& operator=(const PinTable&) = delete;
+    ~PinTable() = default;
 
     /// Adds a pin and counts a user reference to `object`. Requires: the caller holds one; path is not empty.
     /// Errors: AlreadyExists, OutOfMemory.

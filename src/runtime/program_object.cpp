@@ -7,6 +7,14 @@
 
 namespace ebpf::runtime {
 
+HeldMap::HeldMap(MapObject& map) noexcept : map_(&map) {
+    map.acquire_internal();
+}
+
+HeldMap::~HeldMap() {
+    if (map_ != nullptr) map_->release_internal();
+}
+
 ProgramObject::ProgramObject(State& state, const ProgramDefinition& definition) noexcept
     : Object(state, kKind, definition.name, definition.creator_uid),
       target_{definition.image, this},
@@ -27,15 +35,13 @@ bool ProgramObject::set_up(const ProgramDefinition& definition) noexcept {
     if (!bytecode_.resize(definition.bytecode.size()) || !maps_.reserve(definition.maps.size())) return false;
     if (!bytecode_.empty()) std::memcpy(bytecode_.data(), definition.bytecode.data(), bytecode_.size());
     for (const Ref<MapObject>& map : definition.maps) {
-        map->acquire_internal();
-        static_cast<void>(maps_.push_back(map.get()));  // reserved
+        static_cast<void>(maps_.push_back(HeldMap(*map)));  // reserved
     }
     return true;
 }
 
 ProgramObject::~ProgramObject() {
     target_.image->destroy(target_.image);
-    for (MapObject* map : maps_) map->release_internal();
     ebpf::release(counters_, state().domain.slots() * sizeof(Counter), alignof(Counter));
 }
 

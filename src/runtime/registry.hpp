@@ -26,13 +26,16 @@ class Registry {
     [[nodiscard]] Object* find(std::uint32_t id) const noexcept;
     /// Returns the first object with an id above `after`, or nullptr. It may be at 0 references.
     [[nodiscard]] Object* next(std::uint32_t after) const noexcept;
-    [[nodiscard]] std::size_t size() const noexcept { return objects_.size(); }
+    [[nodiscard]] std::size_t size() const noexcept { return entries_.size(); }
 
   private:
     /// Index of the first object with an id not below `id`.
     [[nodiscard]] std::size_t lower_bound(std::uint32_t id) const noexcept;
 
-    FallibleVector<Object*> objects_;
+    struct Entry {
+        Object* object = nullptr;
+    };
+    FallibleVector<Entry> entries_;
     std::uint32_t max_id_;
     std::uint32_t last_id_ = 0;
 };

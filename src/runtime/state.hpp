@@ -35,6 +35,7 @@ struct State {
     State(const ContextOptions& options, epoch::Domain& epochs, SlotRandom* slot_random) noexcept;
     State(const State&) = delete;
     State& operator=(const State&) = delete;
+    ~State() = default;
 
     Registry& registry(ObjectKind kind) noexcept { return registries[static_cast<std::size_t>(kind)]; }
 

@@ -44,9 +44,10 @@ Host& host() {
 void* take(std::size_t bytes, std::size_t alignment) noexcept {
     Host& self = host();
     const std::lock_guard guard(self.mutex);
-    if (self.until_failure != 0 && --self.until_failure == 0) {
-        self.has_failed = true;
-        return nullptr;
+    if (self.until_failure != 0) {
+        --self.until_failure;
+        self.has_failed = self.until_failure == 0;
+        if (self.has_failed) return nullptr;
     }
     void* memory = ::operator new(bytes == 0 ? 1 : bytes, std::align_val_t{alignment}, std::nothrow);
     if (memory == nullptr) return nullptr;
