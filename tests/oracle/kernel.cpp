@@ -108,7 +108,7 @@ std::optional<std::string> kernel_refuses() {
     return "bpf() is refused here: " + log;
 }
 
-KernelRun run_in_kernel(const Generated& program, bool wants_log) {
+KernelRun run_in_kernel(const Generated& program, bool wants_log, std::uint32_t repeat) {
     KernelRun run;
     const FileDescriptor map = create_map(program.map);
     std::vector<std::byte> value = program.map_value;
@@ -126,12 +126,13 @@ KernelRun run_in_kernel(const Generated& program, bool wants_log) {
     attributes.test.data_size_in = static_cast<std::uint32_t>(program.memory.size());
     attributes.test.data_out = address(run.effects.memory.data());
     attributes.test.data_size_out = static_cast<std::uint32_t>(run.effects.memory.size());
-    attributes.test.repeat = 1;
+    attributes.test.repeat = repeat;
     if (bpf(BPF_PROG_TEST_RUN, attributes) != 0) {
         run.failure = fmt::format("test run: {}", std::strerror(errno));
         return run;
     }
     run.effects.result = attributes.test.retval;
+    run.run_ns = attributes.test.duration;
     run.effects.map_value.resize(program.map_value.size());
     if (!access_element(BPF_MAP_LOOKUP_ELEM, map, run.effects.map_value.data())) {
         run.failure = fmt::format("map: {}", std::strerror(errno));
