@@ -41,7 +41,10 @@ struct LoopWatch {
     std::unordered_set<std::uint64_t> starts;
 };
 
+// Work between two looks at the clock: an instruction counts 1, a step over a state 1 for so many of its
+// bytes.
 constexpr std::uint64_t kTimeCheckInterval = 1024;
+constexpr std::uint64_t kStateBytesPerStep = 512;
 constexpr std::uint32_t kStackAlignment = 16;  // as the kernel rounds frames where it compiles programs
 
 bool is_memory(Family family) {
@@ -156,6 +159,7 @@ class Explorer {
     }
 
     void insert(Key key, std::uint32_t block, const std::vector<std::uint32_t>& calls, Task task) {
+        if (!has_time(state_steps(task.state), graph_.blocks[block].first)) return;
         drop_dead(task.state, block);
         if (!task.state.normalise()) return stop(Result::OutOfMemory, graph_.blocks[block].first);
         task.hash = task.state.hash();
@@ -173,9 +177,12 @@ class Explorer {
         out_.most_states = std::max(out_.most_states, bucket.tasks.size());
     }
 
-    /// Drops `task` if a waiting state covers it, or the waiting states that it covers.
+    /// Drops `task` if a waiting state covers it, or the waiting states that it covers. Also true when there
+    /// is no time left to find out: then the exploration ends.
     bool is_covered(Bucket& bucket, const Task& task) {
+        const std::uint64_t steps = 2 * state_steps(task.state);
         for (const Task& other : bucket.tasks) {
+            if (!has_time(steps, graph_.blocks[bucket.block].first)) return true;
             if (check::entails(task.state, other.state)) return true;
         }
         std::erase_if(bucket.tasks, [&](const Task& other) {
@@ -322,12 +329,21 @@ class Explorer {
             stop(Result::OutOfInstructions, slot);
             return false;
         }
-        if (out_.instructions % kTimeCheckInterval == 0 && options_.is_out_of_time &&
-            options_.is_out_of_time()) {
-            stop(Result::OutOfTime, slot);
-            return false;
-        }
-        return true;
+        return has_time(1, slot);
+    }
+
+    static std::uint64_t state_steps(const State& state) {
+        return 1 + state.memory_bytes() / kStateBytesPerStep;
+    }
+
+    /// Counts `steps` of work; false, and the exploration stops, once the time is over.
+    bool has_time(std::uint64_t steps, std::uint32_t slot) {
+        steps_ += steps;
+        if (steps_ < kTimeCheckInterval) return true;
+        steps_ = 0;
+        if (!options_.is_out_of_time || !options_.is_out_of_time()) return true;
+        stop(Result::OutOfTime, slot);
+        return false;
     }
 
     // Facts about slots and functions.
@@ -396,6 +412,7 @@ class Explorer {
     std::map<Key, Bucket> waiting_;
     std::vector<LoopWatch> watches_;
     std::uint64_t held_bytes_ = 0;
+    std::uint64_t steps_ = 0;  ///< since the clock was looked at
     Exploration out_;
 };
 

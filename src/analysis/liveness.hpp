@@ -14,7 +14,7 @@ namespace ebpf::analysis {
 using RegisterSet = std::uint16_t;
 
 /// Returns, for each block of `graph`, the registers that some path from its start reads before it writes
-/// them. r10 is in every set. Cost: linear in the code times the nesting of loops.
+/// them. r10 is in every set. Cost: linear in the code.
 std::vector<RegisterSet> live_registers(std::span<const isa::Instruction> code, const Graph& graph);
 
 }  // namespace ebpf::analysis

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "check/entail.hpp"
 
+#include <algorithm>
 #include <optional>
 
 #include "check/relation.hpp"
@@ -27,17 +28,16 @@ class Comparison {
 
   private:
     struct Binding {
-        std::uint32_t id;
         Token token;
-        std::int64_t shift;  ///< packet pointers: b's number is a's plus this
+        std::int64_t shift = 0;  ///< packet pointers: b's number is a's plus this
     };
 
     bool bind(std::uint32_t id, Token token, std::int64_t shift = 0) {
         if (token.type == Token::Type::None) return false;
-        for (const Binding& binding : bindings_) {
-            if (binding.id == id) return binding.token == token && binding.shift == shift;
-        }
-        return bindings_.push_back({id, token, shift});
+        if (id >= bindings_.size() && !bindings_.resize(std::max(id + 1, b_.next_id))) return false;
+        Binding& bound = bindings_[id];
+        if (bound.token.type == Token::Type::None) bound = {token, shift};
+        return bound.token == token && bound.shift == shift;
     }
 
     bool value_holds(const Value& a, const Value& b) {
@@ -117,13 +117,11 @@ class Comparison {
             std::uint32_t id = 0;
             std::int64_t shift = 0;
             if (fact.id != 0) {
-                const Binding* found = nullptr;
-                for (const Binding& binding : bindings_) {
-                    if (binding.id == fact.id) found = &binding;
+                if (fact.id >= bindings_.size() || bindings_[fact.id].token.type == Token::Type::None) {
+                    continue;  // no pointer is left that the fact speaks of
                 }
-                if (found == nullptr) continue;  // no pointer is left that the fact speaks of
-                id = static_cast<std::uint32_t>(found->token.value);
-                shift = found->shift;
+                id = static_cast<std::uint32_t>(bindings_[fact.id].token.value);
+                shift = bindings_[fact.id].shift;
             }
             const std::optional<std::int64_t> proven = a_.proven_bytes(fact.kind, id);
             if (!proven || *proven - shift < fact.bytes) return false;
@@ -133,7 +131,7 @@ class Comparison {
 
     const State& a_;
     const State& b_;
-    FallibleVector<Binding> bindings_;
+    FallibleVector<Binding> bindings_;  ///< by id of b
 };
 
 }  // namespace

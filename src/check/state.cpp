@@ -90,10 +90,17 @@ void Frame::erase(std::size_t index, bool keep_written) noexcept {
 }
 
 const StackCell* Frame::find(std::uint32_t at) const noexcept {
-    for (const StackCell& cell : cells) {
-        if (overlaps(cell, at, 1)) return &cell;
+    std::size_t begin = 0;  // cells before it end at or before `at`
+    std::size_t end = cells.size();
+    while (begin < end) {
+        const std::size_t middle = begin + (end - begin) / 2;
+        if (std::uint32_t{cells[middle].first} + cells[middle].size <= at) {
+            begin = middle + 1;
+        } else {
+            end = middle;
+        }
     }
-    return nullptr;
+    return begin < cells.size() && cells[begin].first <= at ? &cells[begin] : nullptr;
 }
 
 bool Frame::cuts_pointer(std::uint32_t first, std::uint32_t size) const noexcept {
@@ -167,48 +174,37 @@ void State::drop_packet() noexcept {
 
 bool State::normalise() noexcept {
     struct Use {
-        std::uint32_t id;
-        std::uint32_t count;
+        std::uint32_t count = 0;
+        std::uint32_t fresh = 0;  ///< the id from now on
+        bool is_number = false;
     };
-    FallibleVector<Use> uses;
-    bool is_complete = true;
-    const auto find_use = [&](std::uint32_t id) -> Use* {
-        for (Use& use : uses) {
-            if (use.id == id) return &use;
-        }
-        return nullptr;
-    };
-    for_each([&](Value& value) {
+    FallibleVector<Use> uses;  // by id
+    std::uint32_t last_id = 0;
+    for_each([&](const Value& value) { last_id = value.id > last_id ? value.id : last_id; });
+    if (!uses.resize(std::size_t{last_id} + 1)) return false;
+    for_each([&](const Value& value) {
         if (value.id == 0) return;
-        if (Use* use = find_use(value.id)) {
-            ++use->count;
-        } else {
-            is_complete = uses.push_back({value.id, 1}) && is_complete;
-        }
+        Use& use = uses[value.id];
+        ++use.count;
+        use.is_number = value.kind == Kind::Scalar;
     });
-    if (!is_complete) return false;
     // A scalar that is alone with its id is tied to nothing. Pointers keep theirs: it also stands for facts,
     // or says that `number` is not 0, or that the pointer may be null.
     std::uint32_t next = 1;
-    for (Use& use : uses) {
-        bool is_lonely_scalar = false;
-        if (use.count == 1) {
-            for_each([&](Value& value) {
-                if (value.id == use.id && value.kind == Kind::Scalar) is_lonely_scalar = true;
-            });
-        }
-        use.count = is_lonely_scalar ? 0 : next++;
-    }
     for_each([&](Value& value) {
-        if (value.id != 0) value.id = find_use(value.id)->count;
+        if (value.id == 0) return;
+        Use& use = uses[value.id];
+        const bool is_lonely_number = use.is_number && use.count == 1;
+        if (use.fresh == 0 && !is_lonely_number) use.fresh = next++;
+        value.id = use.fresh;
     });
     std::size_t kept = 0;
     for (std::size_t i = 0; i < facts.size(); ++i) {
         PacketFact fact = facts[i];
         if (fact.id != 0) {
-            const Use* use = find_use(fact.id);
-            if (use == nullptr) continue;  // no pointer is left that it speaks of
-            fact.id = use->count;
+            if (fact.id > last_id || uses[fact.id].count == 0)
+                continue;  // no pointer is left that it speaks of
+            fact.id = uses[fact.id].fresh;
         }
         // In order of kind and id.
         std::size_t at = kept++;
