@@ -18,7 +18,7 @@ OS_CONDITIONAL = re.compile(r'^\s*#\s*(?:el)?if.*\b(?:_WIN32|__linux__|__unix__|
 OS_HEADER = re.compile(
     r'^(?:sys/|linux/|net/|netinet/|arpa/|asm/|openssl/|libmnl/|libnftnl/|(?:windows|winsock2|ws2tcpip|bcrypt|unistd|'
     r'fcntl|poll|sched|pthread|signal|syscall|dlfcn|ifaddrs|termios|time|seccomp|pwd|grp|dirent|spawn|getopt)\.h$)')
-OS_FOLDER = re.compile(r'(?:^|/)(?:linux|windows|winkernel)/')
+OS_FOLDER = re.compile(r'(?:^|/)(?:linux|windows|winkernel|fake)/')
 # Headers of the hosted library that the kernel set must not use: they allocate, throw, block or do I/O.
 HOSTED = {
     'string', 'vector', 'map', 'set', 'unordered_map', 'unordered_set', 'deque', 'list', 'iostream', 'ostream', 'istream',
@@ -75,6 +75,8 @@ def check_file(path, source, layers, kernel):
         if not (source / name).exists():
             continue  # include/, checked by the compiler
         target = layer_of(str(pathlib.PurePosixPath(name).parent), layers)
+        if name in FOR_HOST_LAYERS and f'{target}/host' in layers:
+            target = f'{target}/host'
         if target is not None and target != layer and target not in layers[layer]:
             yield f'{where}: layer {layer} may not include {name} (layer {target}); it depends on {sorted(layers[layer])}'
 
