@@ -233,18 +233,50 @@ Scalar shift_by(spec::AluOp op, spec::Width width, const ScalarParts& a, unsigne
         .meet(detail::compose(raised(shift_left(low, count - 32)), Low{}));
 }
 
-// Shift by a count that may vary: the union over all counts that the second operand allows, of which there
-// are at most 64, because only the count's low 6 (W32: 5) bits matter.
+// Shift by any count in [first, last]. Left: the operand's known trailing zeros grow by at least `first`;
+// without overflow at the greatest count the ends are those of the smallest operand and count, and of the
+// greatest. Right: unsigned numbers shrink with the count. Arithmetic right: numbers approach 0, or -1 from
+// below.
+template <typename U>
+View<U> shift_between(spec::AluOp op, const View<U>& a, unsigned first, unsigned last) noexcept {
+    if (op == spec::AluOp::Rsh) return View<U>::unsigned_range(a.umin >> last, a.umax >> first);
+    if (op == spec::AluOp::Arsh) {
+        return View<U>::signed_range(a.smin >> (a.smin < 0 ? first : last),
+                                     a.smax >> (a.smax < 0 ? last : first));
+    }
+    const unsigned zeros = static_cast<unsigned>(std::countr_zero(a.value | a.mask)) + first;
+    View<U> result =
+        View<U>::bits(0, zeros >= View<U>::kBits ? U{0} : static_cast<U>(View<U>::kMax << zeros));
+    if (a.umax <= View<U>::kMax >> last) {
+        result.umin = static_cast<U>(a.umin << first);
+        result.umax = static_cast<U>(a.umax << last);
+    }
+    return result;
+}
+
+// Shift by a count that may vary; only its low 6 (W32: 5) bits matter. Few possible counts: the union over
+// them. Many: what holds for all counts between the least and the greatest.
 Scalar shift_any(spec::AluOp op, spec::Width width, const ScalarParts& a, const ScalarParts& b) noexcept {
+    constexpr unsigned kFewCounts = 4;
     const unsigned last = width == spec::Width::W64 ? 63 : 31;
     const Low count = detail::low_view(b);
     const bool is_in_range = width == spec::Width::W64 ? b.umax <= last : count.umax <= last;
-    Scalar result = Scalar::bottom();
+    unsigned counts[64] = {};
+    unsigned size = 0;
     for (unsigned candidate = 0; candidate <= last; ++candidate) {
         if (is_in_range && !count.contains(candidate)) continue;
-        if (((candidate ^ count.value) & ~count.mask & last) != 0) continue;
-        result = result.join(shift_by(op, width, a, candidate));
+        if (((candidate ^ count.value) & ~count.mask & last) == 0) counts[size++] = candidate;
     }
+    if (size > kFewCounts) {
+        const unsigned least = counts[0];
+        const unsigned greatest = counts[size - 1];
+        if (width == spec::Width::W32) {
+            return detail::zero_extended(shift_between(op, detail::low_view(a), least, greatest));
+        }
+        return detail::compose(shift_between(op, detail::wide_view(a), least, greatest), Low{});
+    }
+    Scalar result = Scalar::bottom();
+    for (unsigned i = 0; i < size; ++i) result = result.join(shift_by(op, width, a, counts[i]));
     return Scalar::from_parts(result.parts());
 }
 

@@ -189,8 +189,38 @@ bool share_bits(Wide& wide, Low& low) noexcept {
     return true;
 }
 
+constexpr std::uint64_t kSmall = 0x7fff'ffff;  // up to here a number is the same in all four readings
+
+bool is_small(const Wide& wide) noexcept {
+    return wide.umax <= kSmall || (wide.smin >= 0 && static_cast<std::uint64_t>(wide.smax) <= kSmall);
+}
+
+// The frequent case: all bounds are bounds of one small range, which only has to agree with the known bits.
+bool reduce_small(Wide& wide, Low& low) noexcept {
+    if (wide.smax < 0 || low.smax < 0 || !share_bits(wide, low)) return false;
+    std::uint64_t first = std::max<std::uint64_t>(wide.umin, low.umin);
+    if (wide.smin > 0) first = std::max(first, static_cast<std::uint64_t>(wide.smin));
+    if (low.smin > 0) first = std::max(first, static_cast<std::uint64_t>(low.smin));
+    std::uint64_t last = std::min<std::uint64_t>(wide.umax, low.umax);
+    last = std::min({last, static_cast<std::uint64_t>(wide.smax), static_cast<std::uint64_t>(low.smax)});
+    if (first > last) return false;
+    const auto least = least_from(first, wide.value, wide.mask);
+    const auto greatest = greatest_to(last, wide.value, wide.mask);
+    if (!least || !greatest || *least > *greatest) return false;
+    wide.umin = *least;
+    wide.umax = *greatest;
+    if (!bounds_to_bits(wide)) return false;  // adds bits that all of the range has: its ends stay
+    wide.smin = static_cast<std::int64_t>(wide.umin);
+    wide.smax = static_cast<std::int64_t>(wide.umax);
+    low = {static_cast<std::uint32_t>(wide.value), static_cast<std::uint32_t>(wide.mask),
+           static_cast<std::uint32_t>(wide.umin),  static_cast<std::uint32_t>(wide.umax),
+           static_cast<std::int32_t>(wide.umin),   static_cast<std::int32_t>(wide.umax)};
+    return true;
+}
+
 bool reduce(Wide& wide, Low& low) noexcept {
     for (unsigned round = 0; round < kMaxRounds; ++round) {
+        if (is_small(wide)) return reduce_small(wide, low);
         const Wide old_wide = wide;
         const Low old_low = low;
         if (!share_bits(wide, low) || !reduce_view(wide)) return false;
