@@ -28,6 +28,7 @@ using spec::kMaxPathBytes;
 using spec::kMaxProgramMaps;
 using spec::kMaxSubprograms;
 using spec::kMaxTestBytes;
+using spec::kMaxTestOutputBytes;
 using spec::kMaxTypesBytes;
 using spec::kMaxValueBytes;
 inline constexpr std::size_t kTagBytes = 8;

@@ -18,6 +18,7 @@ inline constexpr std::size_t kMaxErrorBytes = 16384;
 inline constexpr std::size_t kMaxBytecodeBytes = std::size_t{8} << 20U;  ///< 1,048,576 slots
 inline constexpr std::size_t kMaxTypesBytes = std::size_t{8} << 20U;
 inline constexpr std::size_t kMaxTestBytes = 65536;
+inline constexpr std::size_t kMaxTestOutputBytes = kMaxTestBytes + 4096;  ///< a program may grow its packet
 inline constexpr std::size_t kMaxProgramMaps = 64;
 inline constexpr std::size_t kMaxLines = 262144;
 inline constexpr std::size_t kMaxSubprograms = 4096;
