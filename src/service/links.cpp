@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT
+// Requests about links.
+#include <array>
+
+#include "platform/interface.hpp"
+#include "service/call.hpp"
+
+namespace ebpf::service {
+namespace {
+
+using runtime::LinkObject;
+using runtime::ProgramObject;
+
+constexpr std::size_t kReasonBytes = 512;
+
+Result<std::uint32_t> ifindex_of(const protocol::LinkCreateRequest& message) {
+    if (message.interface.empty()) return message.ifindex;
+    if (message.ifindex != 0)
+        return fail(Status::InvalidArgument, "an interface is given both by name and by number");
+    const auto index = platform::interface_index(message.interface);
+    if (!index) return fail_with(index.error(), fmt::format("interface '{}'", message.interface));
+    return *index;
+}
+
+}  // namespace
+
+Result<protocol::LinkCreateReply> carry_out(Call& call, const protocol::LinkCreateRequest& message) {
+    EBPF_TRY(const auto program, call.object_as<ProgramObject>("program", message.program));
+    ebpf_attach_request request{};
+    request.version = EBPF_HOOK_ABI_VERSION;
+    request.size = sizeof(request);
+    request.attach_type = message.attach_type;
+    request.flags = message.flags;
+    EBPF_TRY(request.ifindex, ifindex_of(message));
+    std::array<char, kReasonBytes> reason{};
+    auto link = call.context().create_link(program, request, reason);
+    if (!link) {
+        const std::string_view why = reason[0] != '\0' ? reason.data() : status_text(link.error());
+        return fail(link.error(), fmt::format("program {} '{}': {}", program->id(), program->name(), why));
+    }
+    protocol::LinkCreateReply reply;
+    reply.link = call.give(*std::move(link));
+    return reply;
+}
+
+Result<protocol::LinkUpdateReply> carry_out(Call& call, const protocol::LinkUpdateRequest& message) {
+    EBPF_TRY(const auto link, call.object_as<LinkObject>("link", message.link));
+    EBPF_TRY(const auto program, call.object_as<ProgramObject>("program", message.program));
+    if (const Status status = call.context().update_link(*link, program); status != Status::Ok)
+        return fail_with(status, fmt::format("link {}", link->id()));
+    return protocol::LinkUpdateReply{};
+}
+
+Result<protocol::LinkDetachReply> carry_out(Call& call, const protocol::LinkDetachRequest& message) {
+    EBPF_TRY(const auto link, call.object_as<LinkObject>("link", message.link));
+    if (const Status status = call.context().detach(*link); status != Status::Ok)
+        return fail_with(status, fmt::format("link {}", link->id()));
+    return protocol::LinkDetachReply{};
+}
+
+}  // namespace ebpf::service

@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: MIT
+#include "service/linux/event_loop.hpp"
+
+#include <fmt/format.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <new>
+#include <thread>
+#include <utility>
+
+#include "base/try.hpp"
+
+namespace ebpf::service {
+namespace {
+
+// Keys below EventLoop::next_key_'s first value.
+constexpr HandleTable::Key kListener = 1;
+constexpr HandleTable::Key kSignals = 2;
+constexpr HandleTable::Key kWake = 3;
+constexpr HandleTable::Key kTrace = 4;
+
+constexpr std::size_t kMaxConnections = 128;
+constexpr std::size_t kMaxHandlesPerClient = 4096;
+constexpr std::size_t kEventsAtOnce = 64;
+constexpr unsigned kWorkers = 2;
+constexpr std::chrono::milliseconds kPauseWhenShort{10};
+
+std::unexpected<Error> refused(const char* what) {
+    return fail(Status::Environment, fmt::format("event loop: {}: {}", what, std::strerror(errno)));
+}
+
+bool is_slow(std::uint32_t operation) {
+    const auto* row = spec::find_operation(operation);
+    return row != nullptr && row->pace == spec::Pace::Slow;
+}
+
+Result<Answer> carry_out_guarded(Service& service, const Caller& caller, const protocol::AnyRequest& request,
+                                 std::span<const ObjectRef> objects) {
+    try {
+        return service.handle(caller, request, objects);
+    } catch (const std::bad_alloc&) {
+        return fail(Status::OutOfMemory, "the request needs more memory than there is");
+    }
+}
+
+}  // namespace
+
+Result<std::unique_ptr<EventLoop>> EventLoop::create(Service& service, Listener& listener, int signals,
+                                                     int trace) {
+    std::unique_ptr<EventLoop> loop(new EventLoop(service, listener, signals, trace));
+    loop->epoll_.reset(epoll_create1(EPOLL_CLOEXEC));
+    loop->wake_.reset(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    if (!loop->epoll_.is_open() || !loop->wake_.is_open()) return refused("set-up");
+    EBPF_TRY_VOID(loop->watch(listener.socket(), kListener, EPOLLIN));
+    EBPF_TRY_VOID(loop->watch(signals, kSignals, EPOLLIN));
+    EBPF_TRY_VOID(loop->watch(loop->wake_.number(), kWake, EPOLLIN));
+    EBPF_TRY_VOID(loop->watch(trace, kTrace, EPOLLIN));
+    loop->workers_ = std::make_unique<WorkerPool>(kWorkers);
+    return loop;
+}
+
+EventLoop::~EventLoop() {
+    workers_.reset();
+    connections_.clear();
+    handles_.clear();
+}
+
+Result<void> EventLoop::watch(int descriptor, Key key, std::uint32_t events) {
+    epoll_event event{};
+    event.events = events;
+    event.data.u64 = key;
+    if (epoll_ctl(epoll_.number(), EPOLL_CTL_ADD, descriptor, &event) != 0) return refused("watching");
+    return {};
+}
+
+void EventLoop::set_interest(Key key, const Connection& connection) {
+    epoll_event event{};
+    event.data.u64 = key;
+    if (!connection.is_busy && !connection.has_output()) event.events |= EPOLLIN;
+    if (connection.has_output()) event.events |= EPOLLOUT;
+    (void)epoll_ctl(epoll_.number(), EPOLL_CTL_MOD, connection.socket(), &event);
+}
+
+Result<void> EventLoop::run() {
+    std::array<epoll_event, kEventsAtOnce> events{};
+    while (!is_ending_) {
+        const int count = epoll_wait(epoll_.number(), events.data(), kEventsAtOnce, -1);
+        if (count < 0 && errno != EINTR) return refused("waiting");
+        for (int i = 0; i < count; ++i) {
+            const auto& event = events[static_cast<std::size_t>(i)];
+            handle_event(event.data.u64, event.events);
+        }
+    }
+    return {};
+}
+
+void EventLoop::handle_event(Key key, std::uint32_t events) {
+    switch (key) {
+        case kListener:
+            accept_clients();
+            return;
+        case kSignals:
+            is_ending_ = true;
+            return;
+        case kWake:
+            collect_completions();
+            return;
+        case kTrace:
+            show_trace();
+            return;
+        default:
+            break;
+    }
+    const auto found = connections_.find(key);
+    if (found == connections_.end()) {
+        // Not a connection, so a handle whose last copy was closed.
+        release_later(handles_.remove(key));
+        return;
+    }
+    Connection& connection = found->second;
+    if (connection.is_busy) {
+        // Only a hang-up is reported now. The worker's answer finds no connection any more.
+        if ((events & (EPOLLHUP | EPOLLERR)) != 0) connections_.erase(found);
+        return;
+    }
+    serve(key, connection);
+}
+
+void EventLoop::accept_clients() {
+    while (true) {
+        auto accepted = listener_.accept();
+        if (!accepted) {
+            // Out of descriptors or memory: the client still waits, so do not come back at once.
+            if (accepted.error().status() != Status::NotFound) std::this_thread::sleep_for(kPauseWhenShort);
+            return;
+        }
+        const Key key = next_key_++;
+        if (!watch(accepted->socket.number(), key, EPOLLIN)) continue;
+        auto& connection =
+            connections_.try_emplace(key, std::move(accepted->socket), accepted->uid).first->second;
+        if (!accepted->is_allowed) {
+            refuse(key, connection, 0,
+                   Error(Status::NoPermission,
+                         fmt::format("user {} may not use this context: only its owner and root may",
+                                     accepted->uid)));
+        } else if (connections_.size() > kMaxConnections) {
+            refuse(
+                key, connection, 0,
+                Error(Status::LimitExceeded, fmt::format("there are {} clients already", kMaxConnections)));
+        }
+    }
+}
+
+void EventLoop::serve(Key key, Connection& connection) {
+    if (connection.has_output()) {
+        const auto flushed = connection.flush();
+        if (!flushed || (connection.ends_after_output && !connection.has_output())) {
+            connections_.erase(key);
+            return;
+        }
+        set_interest(key, connection);
+        return;
+    }
+    auto incoming = connection.receive();
+    if (!incoming && incoming.error().status() == Status::ConnectionLost) {
+        connections_.erase(key);
+    } else if (!incoming) {
+        refuse(key, connection, 0, incoming.error());
+    } else if (*incoming) {
+        start(key, connection, **std::move(incoming));
+    }
+}
+
+void EventLoop::start(Key key, Connection& connection, Incoming incoming) {
+    const std::uint32_t operation = incoming.header.operation;
+    auto request = protocol::decode_request(operation, incoming.payload);
+    if (!request) return refuse(key, connection, operation, request.error());
+    std::vector<ObjectRef> objects;
+    for (const auto& descriptor : incoming.descriptors) {
+        auto object = handles_.find(descriptor);
+        if (!object) return reply(key, connection, operation, std::unexpected(std::move(object).error()));
+        objects.push_back(*std::move(object));
+    }
+    const Caller caller{connection.uid()};
+    if (!is_slow(operation)) {
+        return reply(key, connection, operation, carry_out_guarded(service_, caller, *request, objects));
+    }
+    connection.is_busy = true;
+    set_interest(key, connection);
+    workers_->add([this, key, operation, caller, request = *std::move(request),
+                   objects = std::move(objects)]() mutable {
+        auto answer = carry_out_guarded(service_, caller, request, objects);
+        objects.clear();
+        {
+            const std::lock_guard lock(mutex_);
+            completions_.push_back({key, operation, std::move(answer)});
+        }
+        (void)eventfd_write(wake_.number(), 1);
+    });
+}
+
+void EventLoop::collect_completions() {
+    eventfd_t count = 0;
+    (void)eventfd_read(wake_.number(), &count);
+    std::deque<Completion> done;
+    {
+        const std::lock_guard lock(mutex_);
+        done.swap(completions_);
+    }
+    for (auto& completion : done) {
+        const auto found = connections_.find(completion.connection);
+        if (found == connections_.end()) {
+            if (completion.answer) {
+                for (auto& object : completion.answer->handles) release_later(std::move(object));
+            }
+            continue;
+        }
+        found->second.is_busy = false;
+        reply(completion.connection, found->second, completion.operation, std::move(completion.answer));
+    }
+}
+
+Result<std::vector<platform::Descriptor>> EventLoop::make_handles(Key owner, std::vector<ObjectRef> objects) {
+    std::vector<platform::Descriptor> descriptors;
+    if (handles_.count(owner) + objects.size() > kMaxHandlesPerClient) {
+        return fail(Status::LimitExceeded,
+                    fmt::format("the client has {} handles already", kMaxHandlesPerClient));
+    }
+    for (auto& object : objects) {
+        const Key key = next_key_++;
+        EBPF_TRY(auto descriptor, handles_.add(key, std::move(object), owner));
+        EBPF_TRY_VOID(watch(handles_.watched(key), key, 0));
+        descriptors.push_back(std::move(descriptor));
+    }
+    return descriptors;
+}
+
+void EventLoop::reply(Key key, Connection& connection, std::uint32_t operation, Result<Answer> answer) {
+    std::vector<platform::Descriptor> descriptors;
+    if (answer && !answer->handles.empty()) {
+        auto made = make_handles(key, std::move(answer->handles));
+        if (made) {
+            descriptors = *std::move(made);
+        } else {
+            answer = std::unexpected(std::move(made).error());
+        }
+    }
+    Result<protocol::AnyReply> message = std::unexpected(Error(Status::Internal, ""));
+    if (answer) {
+        message = std::move(answer->reply);
+    } else {
+        message = std::unexpected(std::move(answer).error());
+    }
+    auto frame = protocol::frame_of_reply(operation, message, static_cast<std::uint32_t>(descriptors.size()));
+    if (!message) descriptors.clear();
+    send(key, connection, std::move(frame), std::move(descriptors));
+}
+
+void EventLoop::refuse(Key key, Connection& connection, std::uint32_t operation, const Error& error) {
+    connection.ends_after_output = true;
+    send(key, connection, protocol::frame_of_reply(operation, std::unexpected(error), 0), {});
+}
+
+void EventLoop::send(Key key, Connection& connection, std::vector<std::byte> frame,
+                     std::vector<platform::Descriptor> descriptors) {
+    connection.queue(std::move(frame), std::move(descriptors));
+    serve(key, connection);
+}
+
+void EventLoop::release_later(ObjectRef object) {
+    // The last reference to a link detaches it, which may block.
+    if (object) workers_->add([object = std::move(object)]() mutable { object.reset(); });
+}
+
+void EventLoop::show_trace() const {
+    constexpr std::size_t kLine = 2048;
+    std::array<char, kLine> line{};
+    const ssize_t got = read(trace_, line.data(), line.size());
+    if (got > 0)
+        fmt::print(stderr, "trace: {}\n", std::string_view(line.data(), static_cast<std::size_t>(got)));
+}
+
+}  // namespace ebpf::service

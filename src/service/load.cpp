@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: MIT
+#include "service/load.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "helpers/helpers.hpp"
+#include "interp/interp.hpp"
+#include "isa/decode.hpp"
+#include "isa/text/decode_text.hpp"
+#include "lower/lower.hpp"
+#include "maps/map.hpp"
+#include "object/object_spec.hpp"
+#include "platform/hash.hpp"
+
+namespace ebpf::service {
+namespace {
+
+using runtime::MapObject;
+using runtime::Ref;
+
+using Maps = std::vector<Ref<MapObject>>;
+
+/// What the verdict may rely on about a map. Contents count only if neither requests nor programs can change
+/// them.
+Result<verifier::MapInfo> describe_map(MapObject& map) {
+    verifier::MapInfo info;
+    info.name = map.name();
+    info.shape = map.shape();
+    const bool is_read_only = (info.shape.flags & spec::kMapReadOnlyProgram) != 0;
+    if (!map.is_frozen() || !is_read_only || info.shape.type != spec::MapType::Array) return info;
+    info.is_frozen = true;
+    if (info.shape.max_entries != 1) return info;
+    info.contents.resize(info.shape.value_size);
+    const std::uint32_t first = 0;
+    if (const Status status = map.read(&first, info.contents.data()); status != Status::Ok)
+        return fail_with(status, fmt::format("map {} '{}': reading frozen contents", map.id(), map.name()));
+    return info;
+}
+
+/// Step `bind`: the request that the verdict will be tied to.
+Result<verifier::Request> bind(const protocol::ProgramLoadRequest& message, const Maps& maps) {
+    verifier::Request request;
+    request.program_name = message.name;
+    request.type = static_cast<spec::ProgramType>(message.type);
+    request.attach_type = message.attach_type;
+    request.is_gpl = object::is_gpl_compatible(message.licence);
+    request.memory_length = message.memory_length;
+    request.bytecode = message.bytecode;
+    request.lines = message.lines;
+    request.subprograms = message.subprograms;
+    for (const auto& map : maps) {
+        EBPF_TRY(auto info, describe_map(*map));
+        request.maps.push_back(std::move(info));
+    }
+    return request;
+}
+
+/// Steps `lower` and `compile`: the caller owns the image.
+Result<engine::Image*> compile(const verifier::Request& request, const verifier::Report& report,
+                               const Maps& maps) {
+    auto code = isa::decode(request.bytecode, request.groups);
+    if (!code) return std::unexpected(isa::to_error(code.error()));
+    EBPF_TRY_VOID(lower::lower(*code, request.type, report.accesses));
+    std::vector<engine::MapBinding> bindings;
+    for (const auto& map : maps) bindings.push_back(map->binding());
+    interp::Refusal refusal;
+    auto image = interp::compile(*code, {bindings, helpers::bindings()},
+                                 {.dispatch = interp::Dispatch::Best, .refusal = &refusal});
+    if (!image) {
+        return fail(image.error(), fmt::format("instruction {}: {} {}: {}", refusal.slot, refusal.what,
+                                               refusal.value, status_text(image.error())));
+    }
+    return *image;
+}
+
+/// Step `publish`.
+Result<Ref<runtime::ProgramObject>> publish(Call& call, const verifier::Request& request,
+                                            engine::Image* image, const Maps& maps) {
+    runtime::ProgramDefinition definition;
+    definition.name = request.program_name.c_str();
+    definition.type = request.type;
+    definition.attach_type = request.attach_type;
+    definition.image = image;
+    definition.maps = maps;
+    definition.bytecode = request.bytecode;
+    const auto digest = platform::sha256(request.bytecode);
+    std::memcpy(definition.tag, digest.data(), sizeof(definition.tag));
+    definition.memory_length = request.memory_length;
+    definition.is_gpl_compatible = request.is_gpl;
+    definition.creator_uid = call.caller.uid;
+    auto program = call.context().add_program(definition);
+    if (!program) return fail_with(program.error(), "publishing");
+    auto& notes = call.service.notes();
+    notes.sweep([&](std::uint32_t id) { return call.context().find_program(id).has_value(); },
+                [&](std::uint32_t id) { return call.context().find_map(id).has_value(); });
+    notes.add_program((*program)->id(), {request.lines, request.subprograms});
+    return *std::move(program);
+}
+
+Result<Loaded> load_bound(Call& call, const protocol::ProgramLoadRequest& message, const Maps& maps) {
+    EBPF_TRY(const auto request, bind(message, maps));
+    EBPF_TRY(auto report, verify_checked(call.service.verifier(), request));
+    if (report.verdict != verifier::Verdict::Accept) return Loaded{std::move(report), {}};
+    EBPF_TRY(engine::Image* const image, compile(request, report, maps));
+    EBPF_TRY(auto program, publish(call, request, image, maps));
+    return Loaded{std::move(report), std::move(program)};
+}
+
+}  // namespace
+
+Result<verifier::Report> verify_checked(VerifierRunner& runner, const verifier::Request& request) {
+    EBPF_TRY(auto answer, runner.run(request));
+    EBPF_TRY(const auto hash, protocol::request_hash(request));
+    verifier::Report& report = answer.report;
+    if (report.verdict != verifier::Verdict::Accept) return std::move(report);
+    if (answer.request != hash) return fail(Status::Internal, "the verifier answered another request");
+    const std::size_t slots = request.bytecode.size() / spec::kSlotBytes;
+    if (!report.failures.empty() || report.accesses.size() != slots || report.reachable.size() != slots)
+        return fail(Status::Internal, "the verifier's report contradicts itself");
+    return std::move(report);
+}
+
+Result<Loaded> load_program(Call& call, const protocol::ProgramLoadRequest& message) {
+    if (spec::find_program_type(message.type) == nullptr)
+        return fail(Status::NotSupported,
+                    fmt::format("program '{}': type {} is unknown", message.name, message.type));
+    Maps maps;
+    for (const protocol::HandleIndex index : message.maps) {
+        EBPF_TRY(auto map, call.object_as<MapObject>("maps", index));
+        maps.push_back(std::move(map));
+    }
+    auto loaded = load_bound(call, message, maps);
+    if (!loaded)
+        return std::unexpected(std::move(loaded).error().in(fmt::format("program '{}'", message.name)));
+    return loaded;
+}
+
+}  // namespace ebpf::service

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT
+// The dispatcher: a request to its handler.
+#include "service/service.hpp"
+
+#include <variant>
+
+#include "service/call.hpp"
+
+namespace ebpf::service {
+namespace {
+
+struct Dispatch {
+    Call& call;
+
+    Result<protocol::AnyReply> operator()(const std::monostate&) const {
+        return fail(Status::InvalidArgument, "no request");
+    }
+    template <typename Request>
+    Result<protocol::AnyReply> operator()(const Request& request) const {
+        EBPF_TRY(auto reply, carry_out(call, request));
+        return protocol::AnyReply(std::move(reply));
+    }
+};
+
+}  // namespace
+
+const char* kind_name(runtime::ObjectKind kind) {
+    switch (kind) {
+        case runtime::ObjectKind::Map:
+            return "map";
+        case runtime::ObjectKind::Program:
+            return "program";
+        case runtime::ObjectKind::Link:
+            return "link";
+    }
+    return "object";
+}
+
+Result<ObjectRef> Call::object(const char* field, protocol::HandleIndex index) const {
+    if (index >= handles.size() || !handles[index]) {
+        return fail(Status::BadHandle,
+                    fmt::format("handle '{}' is number {} of {}", field, index, handles.size()));
+    }
+    return handles[index];
+}
+
+Result<std::unique_ptr<Service>> Service::create(const ServiceOptions& options) {
+    auto context = runtime::Context::create(options.context);
+    if (!context) return fail_with(context.error(), "cannot create an execution context");
+    return std::unique_ptr<Service>(new Service(**context, *options.verifier));
+}
+
+Service::~Service() {
+    runtime::Context::destroy(context_);
+}
+
+Result<Answer> Service::handle(const Caller& caller, const protocol::AnyRequest& request,
+                               std::span<const ObjectRef> handles) {
+    Call call{*this, caller, handles, {}};
+    EBPF_TRY(auto reply, std::visit(Dispatch{call}, request));
+    return Answer{std::move(reply), std::move(call.out)};
+}
+
+}  // namespace ebpf::service

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT
+// Service: carries out the requests of spec/operations.def on an execution context, the same for a caller in
+// the process and for a client of the daemon. What a client may ask at all is the transport's business.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "base/error.hpp"
+#include "protocol/messages.hpp"
+#include "runtime/context.hpp"
+#include "service/notes.hpp"
+#include "service/verifier_runner.hpp"
+
+namespace ebpf::service {
+
+using ObjectRef = runtime::Ref<runtime::Object>;
+
+/// Who asks.
+struct Caller {
+    std::uint32_t uid = 0;
+};
+
+/// A reply with the handles that it refers to.
+struct Answer {
+    protocol::AnyReply reply;
+    std::vector<ObjectRef> handles;
+};
+
+struct ServiceOptions {
+    VerifierRunner* verifier = nullptr;  ///< not nullptr; must outlive the service
+    runtime::ContextOptions context;
+};
+
+/// An execution context and its dispatcher.
+/// Threads: any, for every member but the destructor; requests of pace Slow may take long.
+class Service {
+  public:
+    /// Errors: OutOfMemory, Environment.
+    static Result<std::unique_ptr<Service>> create(const ServiceOptions& options);
+    Service(const Service&) = delete;
+    Service& operator=(const Service&) = delete;
+    /// Detaches every link and frees everything. Requires: no ObjectRef is left outside.
+    ~Service();
+
+    /// Carries out one request; `handles` are those that its handle fields count in. On failure nothing has
+    /// changed. Errors: BadHandle, WrongKind - a handle field; those of the operation, with text.
+    Result<Answer> handle(const Caller& caller, const protocol::AnyRequest& request,
+                          std::span<const ObjectRef> handles);
+
+    [[nodiscard]] runtime::Context& context() { return *context_; }
+    [[nodiscard]] VerifierRunner& verifier() { return *verifier_; }
+    [[nodiscard]] Notes& notes() { return notes_; }
+
+  private:
+    Service(runtime::Context& context, VerifierRunner& verifier) : context_(&context), verifier_(&verifier) {}
+
+    runtime::Context* context_;
+    VerifierRunner* verifier_;
+    Notes notes_;
+};
+
+}  // namespace ebpf::service
