@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT
+// The commands: words in, a result out. Nothing is printed here.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+
+#include "client/backend.hpp"
+#include "results.hpp"
+#include "words.hpp"
+
+namespace ebpf::ctl {
+
+/// Options that all commands share.
+struct Options {
+    std::string context;              ///< "", "inproc", "unix:PATH" or PATH
+    std::string explain;              ///< prog verify: a rule to explain
+    std::uint64_t memory_length = 0;  ///< for programs of type memory
+};
+
+/// Where a command runs unless --context says so.
+enum class Place : std::uint8_t { InProcess, Daemon };
+
+/// A command of the table in commands.cpp.
+struct Command {
+    const char* noun;
+    const char* verb;
+    const char* arguments;  ///< for --help
+    const char* text;       ///< one sentence
+    Result<Output> (*run)(const Options& options, Words& words);
+};
+
+/// Returns all commands, grouped by noun.
+std::span<const Command> commands();
+
+/// Opens the context. Errors: NotFound, AccessDenied - there is no daemon, or it is another user's;
+/// NotSupported - this host has no daemon.
+Result<std::unique_ptr<client::Backend>> open_context(const Options& options, Place place);
+
+// In commands_program.cpp, commands_map.cpp, commands_link.cpp.
+Result<Output> program_verify(const Options& options, Words& words);
+Result<Output> program_dump(const Options& options, Words& words);
+Result<Output> program_load(const Options& options, Words& words);
+Result<Output> program_show(const Options& options, Words& words);
+Result<Output> program_run(const Options& options, Words& words);
+Result<Output> program_pin(const Options& options, Words& words);
+Result<Output> map_show(const Options& options, Words& words);
+Result<Output> map_dump(const Options& options, Words& words);
+Result<Output> map_lookup(const Options& options, Words& words);
+Result<Output> map_update(const Options& options, Words& words);
+Result<Output> map_delete(const Options& options, Words& words);
+Result<Output> map_next(const Options& options, Words& words);
+Result<Output> map_pin(const Options& options, Words& words);
+Result<Output> map_freeze(const Options& options, Words& words);
+Result<Output> net_attach(const Options& options, Words& words);
+Result<Output> net_detach(const Options& options, Words& words);
+Result<Output> net_show(const Options& options, Words& words);
+Result<Output> link_show(const Options& options, Words& words);
+Result<Output> link_detach(const Options& options, Words& words);
+Result<Output> link_pin(const Options& options, Words& words);
+Result<Output> pin_list(const Options& options, Words& words);
+Result<Output> pin_remove(const Options& options, Words& words);
+
+/// Returns the objects of `kind` that `selector` names: one by id or pin, any number by name or tag.
+/// Errors: NotFound - none.
+Result<std::vector<client::Handle>> select(client::Client& client, client::ObjectKind kind,
+                                           const Selector& selector);
+/// The same, where exactly one is wanted. Errors: InvalidArgument - several match.
+Result<client::Handle> select_one(client::Client& client, client::ObjectKind kind, const Selector& selector);
+
+/// Returns the paths of the pins of an object, without those that keep `net attach` going.
+Result<std::vector<std::string>> pins_of(client::Client& client, client::ObjectKind kind, std::uint32_t id);
+
+/// Prefix of the pins that keep attachments of `net attach` alive: the interface's number follows.
+inline constexpr const char* kNetPinPrefix = "@net/xdp/";
+
+}  // namespace ebpf::ctl

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: MIT
+// ebpfctl net, link and pin.
+#include <fmt/format.h>
+
+#include "base/try.hpp"
+#include "commands.hpp"
+#include "spec/programs.hpp"
+
+namespace ebpf::ctl {
+namespace {
+
+using client::Client;
+using client::Handle;
+using client::ObjectKind;
+
+std::string net_pin(std::uint32_t ifindex) {
+    return fmt::format("{}{}", kNetPinPrefix, ifindex);
+}
+
+/// An XDP link at an interface.
+struct Attachment {
+    Handle link;
+    protocol::LinkDetails info;
+};
+
+/// Returns the attached XDP links, of one interface if it is named.
+Result<std::vector<Attachment>> attachments(Client& client, const std::string& interface) {
+    std::vector<Attachment> found;
+    EBPF_TRY(const auto ids, client.ids(ObjectKind::Link));
+    for (const std::uint32_t id : ids) {
+        auto link = client.open(ObjectKind::Link, id);
+        if (!link) continue;  // it went away since it was listed
+        EBPF_TRY(auto info, client.link_info(*link));
+        const bool is_xdp = info.program_type == static_cast<std::uint32_t>(spec::ProgramType::Xdp);
+        if (!is_xdp || info.is_attached == 0) continue;
+        if (interface.empty() || info.interface == interface)
+            found.push_back({*std::move(link), std::move(info)});
+    }
+    return found;
+}
+
+Result<std::string> interface_word(Words& words) {
+    EBPF_TRY_VOID(words.expect("dev"));
+    return words.word("name of the interface");
+}
+
+Result<std::uint32_t> attach_type(Client& client, const Handle& program) {
+    EBPF_TRY(const auto info, client.program_info(program));
+    if (info.type != static_cast<std::uint32_t>(spec::ProgramType::Xdp)) {
+        return fail(Status::WrongKind, fmt::format("program {} '{}' is no XDP program", info.id, info.name));
+    }
+    return info.attach_type;
+}
+
+}  // namespace
+
+Result<Output> net_attach(const Options& options, Words& words) {
+    EBPF_TRY_VOID(words.expect("xdp"));
+    EBPF_TRY(const auto selector, words.object("program"));
+    EBPF_TRY(const auto interface, interface_word(words));
+    const bool overwrites = words.accept("overwrite");
+    EBPF_TRY_VOID(words.finish());
+    EBPF_TRY(const auto backend, open_context(options, Place::Daemon));
+    Client client(*backend);
+    if (!client.is_lasting()) {
+        return fail(Status::NotSupported,
+                    "the in-process context ends with this command, so would the attachment; use "
+                    "a daemon's context");
+    }
+    EBPF_TRY(const auto program, select_one(client, ObjectKind::Program, selector));
+    EBPF_TRY(const std::uint32_t type, attach_type(client, program));
+    EBPF_TRY(auto existing, attachments(client, interface));
+    if (!existing.empty() && overwrites) {
+        EBPF_TRY_VOID(client.update_link(existing.front().link, program));
+        return Done{};
+    }
+    EBPF_TRY(const auto link, client.create_link(program, {.attach_type = type, .interface = interface}));
+    EBPF_TRY(const auto info, client.link_info(link));
+    // Without the pin the attachment would end with this command. An old pin is that of a link that was
+    // detached.
+    (void)client.unpin(net_pin(info.ifindex));
+    EBPF_TRY_VOID(client.pin(link, net_pin(info.ifindex)));
+    return Done{};
+}
+
+Result<Output> net_detach(const Options& options, Words& words) {
+    EBPF_TRY_VOID(words.expect("xdp"));
+    EBPF_TRY(const auto interface, interface_word(words));
+    EBPF_TRY_VOID(words.finish());
+    EBPF_TRY(const auto backend, open_context(options, Place::Daemon));
+    Client client(*backend);
+    EBPF_TRY(auto existing, attachments(client, interface));
+    if (existing.empty()) {
+        return fail(Status::NotAttached, fmt::format("interface '{}': no program is attached", interface));
+    }
+    for (auto& attachment : existing) {
+        EBPF_TRY_VOID(client.detach(attachment.link));
+        (void)client.unpin(net_pin(attachment.info.ifindex));  // a link that was made otherwise has none
+    }
+    return Done{};
+}
+
+Result<Output> net_show(const Options& options, Words& words) {
+    std::string interface;
+    if (!words.is_at_end()) {
+        EBPF_TRY(interface, interface_word(words));
+        EBPF_TRY_VOID(words.finish());
+    }
+    EBPF_TRY(const auto backend, open_context(options, Place::Daemon));
+    Client client(*backend);
+    EBPF_TRY(auto existing, attachments(client, interface));
+    NetAttachments shown;
+    for (auto& attachment : existing) shown.xdp.push_back(std::move(attachment.info));
+    return shown;
+}
+
+Result<Output> link_show(const Options& options, Words& words) {
+    Links shown;
+    EBPF_TRY(const auto backend, open_context(options, Place::Daemon));
+    Client client(*backend);
+    std::vector<Handle> handles;
+    if (words.is_at_end()) {
+        EBPF_TRY(const auto ids, client.ids(ObjectKind::Link));
+        for (const std::uint32_t id : ids) {
+            if (auto handle = client.open(ObjectKind::Link, id)) handles.push_back(*std::move(handle));
+        }
+    } else {
+        EBPF_TRY(const auto selector, words.object("link"));
+        EBPF_TRY_VOID(words.finish());
+        EBPF_TRY(handles, select(client, ObjectKind::Link, selector));
+        shown.is_list = false;
+    }
+    for (const auto& handle : handles) {
+        EBPF_TRY(auto info, client.link_info(handle));
+        EBPF_TRY(auto pins, pins_of(client, ObjectKind::Link, info.id));
+        shown.links.push_back(std::move(info));
+        shown.pins.push_back(std::move(pins));
+    }
+    return shown;
+}
+
+Result<Output> link_detach(const Options& options, Words& words) {
+    EBPF_TRY(const auto selector, words.object("link"));
+    EBPF_TRY_VOID(words.finish());
+    EBPF_TRY(const auto backend, open_context(options, Place::Daemon));
+    Client client(*backend);
+    EBPF_TRY(const auto link, select_one(client, ObjectKind::Link, selector));
+    EBPF_TRY_VOID(client.detach(link));
+    return Done{};
+}
+
+Result<Output> link_pin(const Options& options, Words& words) {
+    EBPF_TRY(const auto selector, words.object("link"));
+    EBPF_TRY(const auto path, words.word("PATH of the pin"));
+    EBPF_TRY_VOID(words.finish());
+    EBPF_TRY(const auto backend, open_context(options, Place::Daemon));
+    Client client(*backend);
+    EBPF_TRY(const auto link, select_one(client, ObjectKind::Link, selector));
+    EBPF_TRY_VOID(client.pin(link, path));
+    return Done{};
+}
+
+Result<Output> pin_list(const Options& options, Words& words) {
+    EBPF_TRY_VOID(words.finish());
+    EBPF_TRY(const auto backend, open_context(options, Place::Daemon));
+    EBPF_TRY(auto pins, Client(*backend).pins());
+    std::erase_if(pins, [](const auto& pin) { return pin.path.starts_with(kNetPinPrefix); });
+    return Pins{std::move(pins)};
+}
+
+Result<Output> pin_remove(const Options& options, Words& words) {
+    EBPF_TRY(const auto path, words.word("PATH of the pin"));
+    EBPF_TRY_VOID(words.finish());
+    EBPF_TRY(const auto backend, open_context(options, Place::Daemon));
+    EBPF_TRY_VOID(Client(*backend).unpin(path));
+    return Done{};
+}
+
+}  // namespace ebpf::ctl

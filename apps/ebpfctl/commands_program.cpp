@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: MIT
+// ebpfctl prog.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <map>
+
+#include "base/try.hpp"
+#include "client/load_object.hpp"
+#include "commands.hpp"
+#include "isa/decode.hpp"
+#include "isa/text/decode_text.hpp"
+#include "isa/text/disassemble.hpp"
+#include "object/object_spec.hpp"
+#include "platform/file.hpp"
+#include "spec/rules.hpp"
+
+namespace ebpf::ctl {
+namespace {
+
+using client::Client;
+using client::Handle;
+using client::ObjectKind;
+
+constexpr std::size_t kMaxObjectBytes = std::size_t{64} << 20U;
+constexpr std::uint64_t kMaxRepeat = 0xffffffff;
+
+Result<object::ObjectSpec> read_object(const std::string& path) {
+    EBPF_TRY(const auto bytes, platform::read_file(path, kMaxObjectBytes));
+    auto object = object::read_object(bytes, path);
+    if (!object) return std::unexpected(std::move(object).error().in(path));
+    return object;
+}
+
+/// What a refusal says when it ends the command.
+Error rejection(const std::string& name, const verifier::Report& report) {
+    std::string text = fmt::format("program '{}' was rejected", name);
+    if (!report.failures.empty()) {
+        const auto& failure = report.failures.front();
+        text += fmt::format(": {} {}: instruction {}: {}", failure.rule, failure.category, failure.slot,
+                            failure.message);
+        if (failure.source.line != 0)
+            text += fmt::format(" ({}:{})", failure.source.file, failure.source.line);
+    }
+    return {Status::Rejected, text};
+}
+
+/// Loads one program of a file. The maps stay with the program.
+Result<Handle> load_file(Client& client, const object::ObjectSpec& object, const Selector& file,
+                         std::uint64_t memory_length) {
+    EBPF_TRY(const auto* program, client::find_program(object, file.program));
+    EBPF_TRY(auto loaded, client::load_object(client, object, {program}, {.memory_length = memory_length}));
+    client::Offered& offered = loaded.programs.front().offered;
+    if (offered.program.is_empty()) return std::unexpected(rejection(program->name, offered.report));
+    return std::move(offered.program);
+}
+
+Result<Output> explain(const std::string& id) {
+    const spec::RuleSpec* rule = spec::find_rule(id);
+    if (rule == nullptr) return fail(Status::NotFound, fmt::format("there is no rule '{}'", id));
+    return RuleText{rule->id, rule->category, rule->title, rule->explanation, rule->fix};
+}
+
+/// Bytecode with what is known about it, from a file or from the context.
+struct Source {
+    std::vector<std::byte> bytecode;
+    std::vector<verifier::SourceLine> lines;
+    std::vector<verifier::Subprogram> subprograms;
+    std::vector<std::string> maps;  ///< how to show each map index
+};
+
+Result<Source> source_of_file(const Selector& file) {
+    EBPF_TRY(const auto object, read_object(file.text));
+    EBPF_TRY(const auto* program, client::find_program(object, file.program));
+    auto request = client::verification_request(object, *program, 0);
+    Source source{std::move(request.bytecode), std::move(request.lines), std::move(request.subprograms), {}};
+    for (const auto& map : request.maps) source.maps.push_back("name:" + map.name);
+    return source;
+}
+
+Result<Source> source_of_context(const Options& options, const Selector& selector) {
+    EBPF_TRY(const auto backend, open_context(options, Place::Daemon));
+    Client client(*backend);
+    EBPF_TRY(const auto program, select_one(client, ObjectKind::Program, selector));
+    EBPF_TRY(auto code, client.code(program));
+    Source source{std::move(code.bytecode), std::move(code.lines), std::move(code.subprograms), {}};
+    for (const auto& map : code.maps) source.maps.push_back(fmt::format("id:{}", map.id));
+    return source;
+}
+
+/// Puts a map's id or name where the disassembler writes its index, as bpftool does.
+std::string name_maps(std::string text, const std::vector<std::string>& maps) {
+    constexpr std::string_view kIndex = "map[idx:";
+    const std::size_t at = text.find(kIndex);
+    if (at == std::string::npos) return text;
+    const std::size_t end = text.find(']', at);
+    const std::size_t index = std::strtoul(text.c_str() + at + kIndex.size(), nullptr, 10);
+    if (end == std::string::npos || index >= maps.size()) return text;
+    return text.replace(at + 4, end - at - 4, maps[index]);
+}
+
+Result<Output> list_source(const Source& source) {
+    const auto code = isa::decode(source.bytecode, spec::kAllGroups);
+    if (!code) return std::unexpected(isa::to_error(code.error()));
+    std::map<std::uint32_t, std::string> subprograms;
+    for (const auto& sub : source.subprograms) subprograms[sub.slot] = sub.name;
+    std::map<std::uint32_t, std::string> lines;
+    for (const auto& line : source.lines) lines[line.slot] = line.text;
+    Listing listing;
+    for (std::uint32_t slot = 0; slot < code->size(); ++slot) {
+        const isa::Instruction& instruction = (*code)[slot];
+        if (instruction.spec().family == spec::Family::WideTail) continue;
+        ListingLine line;
+        line.slot = slot;
+        if (const auto sub = subprograms.find(slot); sub != subprograms.end()) line.subprogram = sub->second;
+        if (const auto text = lines.find(slot); text != lines.end()) line.source = text->second;
+        const std::string whole = isa::listing_line(slot, instruction);
+        line.text = name_maps(whole.substr(whole.find('(')), source.maps);
+        listing.lines.push_back(std::move(line));
+    }
+    return listing;
+}
+
+Result<void> write_file(const std::string& path, const client::Bytes& bytes) {
+    std::FILE* file = std::fopen(path.c_str(), "wb");
+    if (file == nullptr) return fail(Status::AccessDenied, fmt::format("{}: cannot be written", path));
+    const bool is_written = std::fwrite(bytes.data(), 1, bytes.size(), file) == bytes.size();
+    if (std::fclose(file) != 0 || !is_written)
+        return fail(Status::Environment, fmt::format("{}: writing failed", path));
+    return {};
+}
+
+struct RunWords {
+    std::string data_in;
+    std::string data_out;
+    std::uint32_t repeat = 1;
+};
+
+Result<RunWords> read_run_words(Words& words) {
+    RunWords read;
+    while (!words.is_at_end()) {
+        if (words.accept("data_in")) {
+            EBPF_TRY(read.data_in, words.word("data_in file"));
+        } else if (words.accept("data_out")) {
+            EBPF_TRY(read.data_out, words.word("data_out file"));
+        } else {
+            EBPF_TRY_VOID(words.expect("repeat"));
+            EBPF_TRY(const auto repeat, words.number("repeat", kMaxRepeat));
+            read.repeat = static_cast<std::uint32_t>(std::max<std::uint64_t>(repeat, 1));
+        }
+    }
+    if (read.data_in.empty()) return fail(Status::InvalidArgument, "'data_in FILE' is missing");
+    return read;
+}
+
+Result<Handle> program_to_run(Client& client, const Selector& selector, std::size_t data_bytes) {
+    if (selector.by != Selector::By::File) return select_one(client, ObjectKind::Program, selector);
+    EBPF_TRY(const auto object, read_object(selector.text));
+    return load_file(client, object, selector, data_bytes);
+}
+
+}  // namespace
+
+Result<Output> program_verify(const Options& options, Words& words) {
+    if (!options.explain.empty()) return explain(options.explain);
+    EBPF_TRY(const auto file, words.program());
+    EBPF_TRY_VOID(words.finish());
+    if (file.by != Selector::By::File)
+        return fail(Status::InvalidArgument, "prog verify takes FILE[:PROGRAM]");
+    EBPF_TRY(const auto object, read_object(file.text));
+    std::vector<const object::ProgramSpec*> programs;
+    for (const auto& program : object.programs) programs.push_back(&program);
+    if (!file.program.empty()) {
+        EBPF_TRY(const auto* program, client::find_program(object, file.program));
+        programs = {program};
+    }
+    if (programs.empty()) return fail(Status::NotFound, fmt::format("{}: there are no programs", file.text));
+    EBPF_TRY(const auto backend, open_context(options, Place::InProcess));
+    Client client(*backend);
+    Verification verification;
+    for (const auto* program : programs) {
+        const auto request = client::verification_request(object, *program, options.memory_length);
+        EBPF_TRY(auto report, client.verify(request));
+        verification.programs.push_back({program->name, program->section, std::move(report)});
+    }
+    return verification;
+}
+
+Result<Output> program_dump(const Options& options, Words& words) {
+    EBPF_TRY_VOID(words.expect("xlated"));
+    EBPF_TRY(const auto selector, words.program());
+    EBPF_TRY_VOID(words.finish());
+    EBPF_TRY(const auto source, selector.by == Selector::By::File ? source_of_file(selector)
+                                                                  : source_of_context(options, selector));
+    return list_source(source);
+}
+
+Result<Output> program_load(const Options& options, Words& words) {
+    EBPF_TRY(const auto file, words.program());
+    EBPF_TRY(const auto path, words.word("PATH of the pin"));
+    EBPF_TRY_VOID(words.finish());
+    if (file.by != Selector::By::File)
+        return fail(Status::InvalidArgument, "prog load takes FILE[:PROGRAM] PATH");
+    EBPF_TRY(const auto object, read_object(file.text));
+    EBPF_TRY(const auto backend, open_context(options, Place::Daemon));
+    Client client(*backend);
+    EBPF_TRY(const auto program, load_file(client, object, file, options.memory_length));
+    EBPF_TRY_VOID(client.pin(program, path));
+    return Done{};
+}
+
+Result<Output> program_show(const Options& options, Words& words) {
+    Programs shown;
+    EBPF_TRY(const auto backend, open_context(options, Place::Daemon));
+    Client client(*backend);
+    std::vector<Handle> handles;
+    if (words.is_at_end()) {
+        EBPF_TRY(const auto ids, client.ids(ObjectKind::Program));
+        for (const std::uint32_t id : ids) {
+            if (auto handle = client.open(ObjectKind::Program, id)) handles.push_back(*std::move(handle));
+        }
+    } else {
+        EBPF_TRY(const auto selector, words.object("program"));
+        EBPF_TRY_VOID(words.finish());
+        EBPF_TRY(handles, select(client, ObjectKind::Program, selector));
+        shown.is_list = handles.size() > 1;
+    }
+    for (const auto& handle : handles) {
+        EBPF_TRY(auto info, client.program_info(handle));
+        EBPF_TRY(auto pins, pins_of(client, ObjectKind::Program, info.id));
+        shown.programs.push_back(std::move(info));
+        shown.pins.push_back(std::move(pins));
+    }
+    return shown;
+}
+
+Result<Output> program_run(const Options& options, Words& words) {
+    EBPF_TRY(const auto selector, words.program());
+    EBPF_TRY(const auto run_words, read_run_words(words));
+    EBPF_TRY(const auto data, platform::read_file(run_words.data_in, spec::kMaxTestBytes));
+    const auto place = selector.by == Selector::By::File ? Place::InProcess : Place::Daemon;
+    EBPF_TRY(const auto backend, open_context(options, place));
+    Client client(*backend);
+    EBPF_TRY(const auto program, program_to_run(client, selector, data.size()));
+    EBPF_TRY(const auto run, client.test_run(program, data, run_words.repeat));
+    if (!run_words.data_out.empty()) EBPF_TRY_VOID(write_file(run_words.data_out, run.data));
+    return Run{run.result, run.duration_ns, run_words.repeat};
+}
+
+Result<Output> program_pin(const Options& options, Words& words) {
+    EBPF_TRY(const auto selector, words.object("program"));
+    EBPF_TRY(const auto path, words.word("PATH of the pin"));
+    EBPF_TRY_VOID(words.finish());
+    EBPF_TRY(const auto backend, open_context(options, Place::Daemon));
+    Client client(*backend);
+    EBPF_TRY(const auto program, select_one(client, ObjectKind::Program, selector));
+    EBPF_TRY_VOID(client.pin(program, path));
+    return Done{};
+}
+
+}  // namespace ebpf::ctl

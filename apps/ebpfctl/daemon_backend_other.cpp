@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: MIT
+#include "daemon_backend.hpp"
+
+namespace ebpf::ctl {
+
+Result<std::unique_ptr<client::Backend>> connect_daemon(const std::string&) {
+    return fail(Status::NotSupported, "there is no daemon on this host yet: use --context inproc");
+}
+
+}  // namespace ebpf::ctl

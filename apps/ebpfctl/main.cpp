@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: MIT
+// ebpfctl: bpftool's grammar over an execution context. Options and help here; commands in commands.hpp.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <map>
+#include <new>
+#include <string>
+#include <vector>
+
+#include "commands.hpp"
+#include "render.hpp"
+
+namespace {
+
+using ebpf::ctl::Command;
+using ebpf::ctl::Exit;
+
+struct Invocation {
+    const Command* command = nullptr;
+    std::vector<std::string> words;
+    ebpf::ctl::Options options;
+    bool is_json = false;
+    bool is_pretty = false;
+};
+
+constexpr const char* kGrammar =
+    "PROG := id N | name NAME | tag TAG | pinned PATH | FILE.o[:PROGRAM]\n"
+    "MAP  := id N | name NAME | pinned PATH\n"
+    "LINK := id N | pinned PATH\n"
+    "DATA := [hex] BYTE...\n"
+    "Exit codes: 0 done or accepted, 1 refused or not found, 2 wrong usage, 3 internal error, 4 no daemon or "
+    "no permission";
+
+void add_options(CLI::App& app, Invocation& invocation) {
+    app.add_flag("-j,--json", invocation.is_json, "print JSON, in bpftool's shape");
+    app.add_flag("-p,--pretty", invocation.is_pretty, "print JSON over several lines");
+    app.add_option(
+        "--context", invocation.options.context,
+        "inproc, or the socket of a daemon as unix:PATH; default: in-process for commands on a FILE that "
+        "need nothing else, otherwise this user's ebpfd");
+}
+
+void add_commands(CLI::App& app, Invocation& invocation) {
+    std::map<std::string, CLI::App*> nouns;
+    for (const Command& command : ebpf::ctl::commands()) {
+        CLI::App*& noun = nouns[command.noun];
+        if (noun == nullptr) {
+            noun = app.add_subcommand(command.noun, fmt::format("commands on a {}", command.noun));
+            noun->require_subcommand(1)->fallthrough();
+        }
+        CLI::App* verb = noun->add_subcommand(command.verb, command.text);
+        verb->fallthrough();
+        verb->footer(
+            fmt::format("ebpfctl {} {} {}\n{}", command.noun, command.verb, command.arguments, kGrammar));
+        verb->add_option("arguments", invocation.words, command.arguments);
+        if (std::string_view(command.verb) == "verify" || std::string_view(command.verb) == "load") {
+            verb->add_option("--memory-length", invocation.options.memory_length,
+                             "bytes at r1, for programs of type memory");
+        }
+        if (std::string_view(command.verb) == "verify")
+            verb->add_option("--explain", invocation.options.explain,
+                             "explain a rule, such as V017, instead");
+        verb->callback([&invocation, &command] { invocation.command = &command; });
+    }
+}
+
+int report_error(const Invocation& invocation, const ebpf::Error& error) {
+    if (invocation.is_json) {
+        fmt::print("{}", ebpf::ctl::render_json_error(error.message(), invocation.is_pretty));
+    } else {
+        fmt::print(stderr, "Error: {}\n", error.message());
+    }
+    return static_cast<int>(ebpf::ctl::exit_of(error));
+}
+
+int run(Invocation& invocation) {
+    invocation.is_json = invocation.is_json || invocation.is_pretty;
+    ebpf::ctl::Words words(std::move(invocation.words));
+    const auto output = invocation.command->run(invocation.options, words);
+    if (!output) return report_error(invocation, output.error());
+    fmt::print("{}", invocation.is_json ? ebpf::ctl::render_json(*output, invocation.is_pretty)
+                                        : ebpf::ctl::render_text(*output));
+    return static_cast<int>(ebpf::ctl::exit_of(*output));
+}
+
+int parse_and_run(int argc, char** argv) {
+    Invocation invocation;
+    CLI::App app("Verify, load, run, attach and observe eBPF programs outside the kernel", "ebpfctl");
+    app.require_subcommand(1);
+    app.footer(kGrammar);
+    add_options(app, invocation);
+    add_commands(app, invocation);
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        const int code = app.exit(error);
+        return code == 0 ? 0 : static_cast<int>(Exit::Usage);
+    }
+    return run(invocation);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    try {
+        return parse_and_run(argc, argv);
+    } catch (const std::exception& error) {
+        fmt::print(stderr, "Error: internal error: {}\n", error.what());
+        return static_cast<int>(Exit::Internal);
+    }
+}

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: MIT
+// The two renderers of results.
+#pragma once
+
+#include <string>
+
+#include "results.hpp"
+
+namespace ebpf::ctl {
+
+/// Returns `output` as bpftool prints it, ending in a line feed unless empty.
+std::string render_text(const Output& output);
+
+/// Returns `output` in bpftool's JSON shape and names, ending in a line feed; over several lines if
+/// `is_pretty`.
+std::string render_json(const Output& output, bool is_pretty);
+/// Returns {"error": message}.
+std::string render_json_error(const std::string& message, bool is_pretty);
+
+/// "2026-11-21T09:43:52+0000", as bpftool prints times, in the local time zone.
+std::string time_text(std::uint64_t seconds);
+
+/// "hash", or "unknown" for a number outside the table.
+std::string map_type_name(std::uint32_t type);
+std::string program_type_name(std::uint32_t type);
+/// "1d977fcfefcf3791".
+std::string tag_text(const client::Bytes& tag);
+
+}  // namespace ebpf::ctl

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: MIT
+// What commands come to, as plain values. render.hpp turns them into text or JSON.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "client/client.hpp"
+
+namespace ebpf::ctl {
+
+/// A value described by BTF: what it holds, by name.
+struct Formatted {
+    enum class Kind : std::uint8_t { Null, Signed, Unsigned, Truth, Text, List, Object };
+    Kind kind = Kind::Null;
+    std::int64_t number = 0;  ///< Unsigned: its bits
+    std::string text;
+    std::vector<std::pair<std::string, Formatted>> members;  ///< of a list without names
+};
+
+/// Nothing to say: it was done.
+struct Done {};
+
+struct VerifiedProgram {
+    std::string name;
+    std::string section;
+    verifier::Report report;
+};
+struct Verification {
+    std::vector<VerifiedProgram> programs;
+};
+
+struct Programs {
+    std::vector<protocol::ProgramDetails> programs;
+    std::vector<std::vector<std::string>> pins;  ///< of each
+    bool is_list = true;                         ///< all there are, rather than the one that was named
+};
+
+struct ListingLine {
+    std::uint32_t slot = 0;
+    std::string subprogram;             ///< not empty: a function begins here
+    std::optional<std::string> source;  ///< a source line begins here
+    std::string text;                   ///< "(b7) r0 = 1"
+};
+struct Listing {
+    std::vector<ListingLine> lines;
+};
+
+struct Run {
+    std::uint64_t result = 0;
+    std::uint32_t duration_ns = 0;
+    std::uint32_t repeat = 1;
+};
+
+struct Maps {
+    std::vector<protocol::MapDetails> maps;
+    std::vector<std::vector<std::string>> pins;
+    bool is_list = true;
+};
+
+struct Element {
+    client::Bytes key;
+    client::Bytes value;
+    std::optional<Formatted> formatted_key;
+    std::optional<Formatted> formatted_value;
+};
+struct Elements {
+    std::vector<Element> elements;
+    bool is_list = true;     ///< a dump rather than a lookup
+    bool has_types = false;  ///< the map came with BTF
+};
+/// A lookup that found nothing.
+struct NoElement {
+    client::Bytes key;
+};
+struct NextKey {
+    std::optional<client::Bytes> key;
+    client::Bytes next;
+};
+
+struct Links {
+    std::vector<protocol::LinkDetails> links;
+    std::vector<std::vector<std::string>> pins;
+    bool is_list = true;
+};
+
+struct NetAttachments {
+    std::vector<protocol::LinkDetails> xdp;
+};
+
+struct Pins {
+    std::vector<client::PinnedObject> pins;
+};
+
+struct RuleText {
+    std::string id;
+    std::string category;
+    std::string title;
+    std::string explanation;
+    std::string fix;
+};
+
+using Output = std::variant<Done, Verification, Programs, Listing, Run, Maps, Elements, NoElement, NextKey,
+                            Links, NetAttachments, Pins, RuleText>;
+
+/// Exit codes; documented in README.md.
+enum class Exit : int {
+    Ok = 0,           ///< done; accepted
+    Refused = 1,      ///< rejected, not found, or the operation failed
+    Usage = 2,        ///< wrong command line
+    Internal = 3,     ///< a bug
+    Environment = 4,  ///< no daemon, no permission
+};
+
+/// Returns the exit code that goes with a result, or with an error.
+Exit exit_of(const Output& output);
+Exit exit_of(const Error& error);
+
+}  // namespace ebpf::ctl

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT
+// ebpfd: an execution context as a daemon. Runs in the foreground, ends on SIGTERM or SIGINT.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <array>
+#include <cstdio>
+#include <exception>
+#include <string>
+
+#include "base/try.hpp"
+#include "hooks/xdp/provider.hpp"
+#include "platform/linux/socket_path.hpp"
+#include "service/linux/daemon.hpp"
+
+namespace {
+
+using ebpf::Result;
+
+/// Returns the folder of this program, with a slash.
+Result<std::string> own_folder() {
+    std::array<char, 4096> path{};
+    const ssize_t size = readlink("/proc/self/exe", path.data(), path.size());
+    if (size <= 0) return ebpf::fail(ebpf::Status::Environment, "/proc/self/exe cannot be read");
+    const std::string whole(path.data(), static_cast<std::size_t>(size));
+    return whole.substr(0, whole.rfind('/') + 1);
+}
+
+Result<void> serve(std::string socket) {
+    if (socket.empty()) {
+        EBPF_TRY(socket, ebpf::platform::default_socket_path());
+    }
+    EBPF_TRY(const auto folder, own_folder());
+    const ebpf::hooks::xdp::XdpProvider xdp;
+    ebpf::service::DaemonOptions options;
+    options.socket = socket;
+    options.verifier = folder + "ebpf-verifier";
+    options.providers = {xdp.abi()};
+    options.on_ready = [&socket] {
+        fmt::print("ebpfd: ready on {}\n", socket);
+        std::fflush(stdout);
+    };
+    return ebpf::service::run_daemon(options);
+}
+
+int parse_and_serve(int argc, char** argv) {
+    constexpr int kUsage = 2;
+    constexpr int kEnvironment = 4;
+    std::string socket;
+    CLI::App app("Execution context for eBPF programs, for clients on a Unix socket", "ebpfd");
+    app.add_option(
+        "--socket", socket,
+        "path to listen at (default: /run/ebpf/ebpfd.sock for root, else $XDG_RUNTIME_DIR/ebpf/ebpfd.sock)");
+    app.footer(
+        "Serves its own user and root. Ends on SIGTERM or SIGINT: detaches all programs and removes the "
+        "socket.");
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        return app.exit(error) == 0 ? 0 : kUsage;
+    }
+    const auto served = serve(std::move(socket));
+    if (served) return 0;
+    fmt::print(stderr, "ebpfd: {}\n", served.error().message());
+    return served.error().status() == ebpf::Status::Internal ? 3 : kEnvironment;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    try {
+        return parse_and_serve(argc, argv);
+    } catch (const std::exception& error) {
+        fmt::print(stderr, "ebpfd: internal error: {}\n", error.what());
+        return 3;
+    }
+}
