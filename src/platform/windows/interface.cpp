@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "platform/interface.hpp"
 
-#include <iphlpapi.h>
-#include <netioapi.h>
 #include <winsock2.h>
 #include <ws2tcpip.h>
+
+// After winsock2.h, which they need.
+#include <iphlpapi.h>
+#include <netioapi.h>
 
 #include <array>
 
@@ -17,7 +19,7 @@ StatusOr<std::uint32_t> interface_index(const std::string& name) {
 }
 
 StatusOr<std::string> interface_name(std::uint32_t index) {
-    std::array<char, NDIS_IF_MAX_STRING_SIZE + 1> name{};
+    std::array<char, IF_MAX_STRING_SIZE + 1> name{};
     if (if_indextoname(index, name.data()) == nullptr) return std::unexpected(Status::NotFound);
     return std::string(name.data());
 }
