@@ -33,6 +33,7 @@ struct Bucket {
     std::uint32_t block = 0;
     std::vector<std::uint32_t> calls;  ///< blocks that end in the active calls, outermost first
     std::vector<Task> tasks;
+    std::uint64_t bytes = 0;  ///< held besides the states
 };
 
 /// What the iterations of one loop, entered once, started with.
@@ -164,9 +165,16 @@ class Explorer {
         if (!task.state.normalise()) return stop(Result::OutOfMemory, graph_.blocks[block].first);
         task.hash = task.state.hash();
         ++out_.states;
-        Bucket& bucket = waiting_[std::move(key)];
-        bucket.block = block;
-        bucket.calls = calls;
+        const std::uint64_t place_bytes =
+            sizeof(Bucket) + (key.size() + calls.size()) * sizeof(std::uint32_t);
+        const auto [place, is_new] = waiting_.try_emplace(std::move(key));
+        Bucket& bucket = place->second;
+        if (is_new) {
+            bucket.block = block;
+            bucket.calls = calls;
+            bucket.bytes = place_bytes;
+            hold(place_bytes);
+        }
         if (is_covered(bucket, task)) return;
         const std::uint32_t limit = out_.states > options_.path_budget
                                         ? std::min(kOverBudgetStates, options_.max_states)
@@ -223,6 +231,7 @@ class Explorer {
     // Visits.
 
     void visit(const Key& key, Bucket& bucket) {
+        held_bytes_ -= bucket.bytes;
         if (graph_.blocks[bucket.block].is_loop_head && !watch_loop(key, bucket)) return;
         for (Task& task : bucket.tasks) {
             held_bytes_ -= task.state.memory_bytes();
