@@ -58,6 +58,8 @@ def judge(rows):
         rate = row["flood_rate_pps"]
         yield f"at {rate} packets/s with the filter at most {MAX_LOST_WITH:g} % are lost", \
             side_with["lost_percent"] <= MAX_LOST_WITH
+        if rate == 0:
+            continue
         yield f"at {rate} packets/s with the filter the mean latency is under {MAX_LATENCY_WITH:g} ms", \
             side_with["mean_latency_ms"] is not None and side_with["mean_latency_ms"] < MAX_LATENCY_WITH
         yield f"at {rate} packets/s the program counted what the hook dropped", \
@@ -75,6 +77,11 @@ def print_table(rows):
               f"   {b['lost_percent']:>10.1f} %   {latency(b['mean_latency_ms']):<10}"
               f"   {b['program_counted']:>15,}   {b['hook_drop']:>12,}")
     print()
+
+
+def is_short(row, side):
+    """Whether the generator sent less than nine tenths of what it was asked for (7 seconds)."""
+    return row[side]["flood_packets_sent"] < 0.9 * 7 * row["flood_rate_pps"]
 
 
 def main():
@@ -96,6 +103,8 @@ def main():
     for check in checks:
         if not check["passed"]:
             print(f"NOT AS IT SHOULD BE: it is not so that {check['check']}")
+    if any(is_short(row, side) for row in rows for side in ("without_filter", "with_filter")):
+        print("NOTE: the machine is too busy: the generator did not reach its rate, latencies are not the program's")
     print(f"report: {sys.argv[2]}")
     return 0 if report["passed"] else 1
 
