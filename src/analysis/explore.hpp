@@ -40,7 +40,7 @@ struct Exploration {
     check::Finding finding;   ///< Refused
     std::uint32_t slot = 0;   ///< Refused: where; otherwise where the work stopped
     bool has_joined = false;  ///< states were joined because there were too many: a refusal may be due to it
-    std::size_t most_states = 0;             ///< that were kept apart at one point
+    std::size_t most_states = 0;  ///< that were kept apart at one point
     std::uint64_t instructions = 0;
     std::uint64_t states = 0;
     std::uint64_t peak_memory_bytes = 0;

@@ -40,7 +40,7 @@ struct Limits {
     std::uint64_t time_ns = 10'000'000'000;
     std::uint64_t memory_bytes = std::uint64_t{1} << 30U;
     std::uint64_t instructions = 1'000'000;  ///< processed, repeats counted; the kernel's limit, too
-    std::uint32_t path_budget = 1U << 16U;  ///< states followed separately before paths are joined
+    std::uint32_t path_budget = 1U << 16U;   ///< states followed separately before paths are joined
 };
 
 /// Everything the verdict depends on. A verdict holds for exactly these values (protocol/ hashes them).
