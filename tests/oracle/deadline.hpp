@@ -8,10 +8,10 @@
 
 namespace ebpf::oracle {
 
-/// Programs that are tried however long that takes.
-inline constexpr std::uint64_t kFirstPrograms = 20;
+/// Programs that are tried whatever their number of seconds: the same on every machine.
+inline constexpr std::uint64_t kFirstPrograms = 40;
 
-/// True for the first programs and then until EBPF_ORACLE_SECONDS (2 if it is not set) have passed.
+/// True for the first programs, and then until EBPF_ORACLE_SECONDS (0 if it is not set) have passed.
 class Deadline {
   public:
     [[nodiscard]] bool allows(std::uint64_t seed) const {
@@ -20,9 +20,8 @@ class Deadline {
 
   private:
     static std::chrono::seconds length() {
-        constexpr int kDefaultSeconds = 2;
         const char* text = std::getenv("EBPF_ORACLE_SECONDS");
-        return std::chrono::seconds(text != nullptr ? std::atoi(text) : kDefaultSeconds);
+        return std::chrono::seconds(text != nullptr ? std::atoi(text) : 0);
     }
     std::chrono::steady_clock::time_point end_ = std::chrono::steady_clock::now() + length();
 };
