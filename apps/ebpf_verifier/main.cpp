@@ -11,8 +11,8 @@
 
 #include "protocol/messages.hpp"
 #include "protocol/request_hash.hpp"
-#include "service/jail/exit_code.hpp"
-#include "service/jail/jail.hpp"
+#include "service/linux/jail/exit_code.hpp"
+#include "service/linux/jail/jail.hpp"
 #include "verifier/verifier.hpp"
 
 namespace {

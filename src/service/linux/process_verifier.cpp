@@ -21,7 +21,7 @@
 
 #include "base/try.hpp"
 #include "protocol/messages.hpp"
-#include "service/jail/exit_code.hpp"
+#include "service/linux/jail/exit_code.hpp"
 
 namespace ebpf::service {
 namespace {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "service/jail/jail.hpp"
+#include "service/linux/jail/jail.hpp"
 
 #include <fmt/format.h>
 #include <grp.h>
