@@ -69,6 +69,10 @@ Result<std::vector<client::Handle>> select(client::Client& client, client::Objec
 /// The same, where exactly one is wanted. Errors: InvalidArgument - several match.
 Result<client::Handle> select_one(client::Client& client, client::ObjectKind kind, const Selector& selector);
 
+/// Returns the program that `selector` names; that of a FILE is loaded for it.
+/// Errors: Rejected - the verifier refused it; those of reading the file; those of select_one().
+Result<client::Handle> program_for(client::Client& client, const Options& options, const Selector& selector);
+
 /// Returns the paths of the pins of an object, without those that keep `net attach` going.
 Result<std::vector<std::string>> pins_of(client::Client& client, client::ObjectKind kind, std::uint32_t id);
 

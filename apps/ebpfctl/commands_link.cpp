@@ -56,7 +56,7 @@ Result<std::uint32_t> attach_type(Client& client, const Handle& program) {
 
 Result<Output> net_attach(const Options& options, Words& words) {
     EBPF_TRY_VOID(words.expect("xdp"));
-    EBPF_TRY(const auto selector, words.object("program"));
+    EBPF_TRY(const auto selector, words.program());
     EBPF_TRY(const auto interface, interface_word(words));
     const bool overwrites = words.accept("overwrite");
     EBPF_TRY_VOID(words.finish());
@@ -67,7 +67,7 @@ Result<Output> net_attach(const Options& options, Words& words) {
                     "the in-process context ends with this command, so would the attachment; use "
                     "a daemon's context");
     }
-    EBPF_TRY(const auto program, select_one(client, ObjectKind::Program, selector));
+    EBPF_TRY(const auto program, program_for(client, options, selector));
     EBPF_TRY(const std::uint32_t type, attach_type(client, program));
     EBPF_TRY(auto existing, attachments(client, interface));
     if (!existing.empty() && overwrites) {

@@ -155,13 +155,13 @@ Result<RunWords> read_run_words(Words& words) {
     return read;
 }
 
-Result<Handle> program_to_run(Client& client, const Selector& selector, std::size_t data_bytes) {
+}  // namespace
+
+Result<Handle> program_for(Client& client, const Options& options, const Selector& selector) {
     if (selector.by != Selector::By::File) return select_one(client, ObjectKind::Program, selector);
     EBPF_TRY(const auto object, read_object(selector.text));
-    return load_file(client, object, selector, data_bytes);
+    return load_file(client, object, selector, options.memory_length);
 }
-
-}  // namespace
 
 Result<Output> program_verify(const Options& options, Words& words) {
     if (!options.explain.empty()) return explain(options.explain);
@@ -243,7 +243,9 @@ Result<Output> program_run(const Options& options, Words& words) {
     const auto place = selector.by == Selector::By::File ? Place::InProcess : Place::Daemon;
     EBPF_TRY(const auto backend, open_context(options, place));
     Client client(*backend);
-    EBPF_TRY(const auto program, program_to_run(client, selector, data.size()));
+    Options run_options = options;
+    run_options.memory_length = data.size();
+    EBPF_TRY(const auto program, program_for(client, run_options, selector));
     EBPF_TRY(const auto run, client.test_run(program, data, run_words.repeat));
     if (!run_words.data_out.empty()) EBPF_TRY_VOID(write_file(run_words.data_out, run.data));
     return Run{run.result, run.duration_ns, run_words.repeat};
