@@ -130,7 +130,7 @@ class SectionResolver {
         const isa::Slot value = load_slot(function.bytecode, slot);
         const spec::FormSpec* form = find_form(value);
         const spec::Family family = form == nullptr ? spec::Family::WideTail : form->family;
-        if (family == spec::Family::LoadImm64) {
+        if (is_wide(value)) {
             if (slot + 1 >= slots)
                 return fail(Status::Malformed, "second slot of a wide immediate is missing");
             EBPF_TRY_VOID(resolve_wide(function, slot, value, relocation));

@@ -44,4 +44,10 @@ inline const spec::FormSpec* find_form(const isa::Slot& slot) {
     return nullptr;
 }
 
+/// True if `slot` begins a wide immediate, also one of a kind that does not exist.
+inline bool is_wide(const isa::Slot& slot) {
+    const auto forms = spec::forms_of_opcode(slot.opcode);
+    return !forms.empty() && spec::form_spec(forms.front()).family == spec::Family::LoadImm64;
+}
+
 }  // namespace ebpf::object

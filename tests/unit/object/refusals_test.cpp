@@ -119,8 +119,12 @@ TEST(ReadObjectRefuses, HalfAWideImmediate) {
 }
 
 TEST(ReadObjectRefuses, ReferencesWithoutRelocation) {
-    auto builder = with_program({{0x18, 0x51, 0, 0}, kTail, kExit});
-    expect_refused(builder, Status::NotSupported, "wide immediate of kind 5 without a relocation");
+    for (const unsigned kind : {1U, 2U, 5U, 6U, 7U, 15U}) {
+        auto builder =
+            with_program({{0x18, static_cast<std::uint8_t>((kind << 4U) | 1U), 0, 0}, kTail, kExit});
+        expect_refused(builder, Status::NotSupported,
+                       "wide immediate of kind " + std::to_string(kind) + " without");
+    }
 }
 
 TEST(ReadObjectRefuses, UnknownRelocationTypes) {
