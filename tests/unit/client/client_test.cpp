@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: MIT
+// Requests through the typed client to an in-process context: the life of maps and programs, and what is
+// refused.
+#include "client/client.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+
+#include "client/load_object.hpp"
+#include "client/local_backend.hpp"
+#include "isa/text/assemble.hpp"
+
+namespace ebpf::client {
+namespace {
+
+template <typename T>
+Bytes bytes_of(T value) {
+    Bytes bytes(sizeof(T));
+    std::memcpy(bytes.data(), &value, sizeof(T));
+    return bytes;
+}
+
+class ClientTest : public testing::Test {
+  protected:
+    ClientTest() : backend_(LocalBackend::create({}).value()), client_(*backend_) {}
+
+    static object::MapSpec map_spec(spec::MapType type, std::uint32_t value_size, std::uint32_t entries) {
+        object::MapSpec map;
+        map.name = "m";
+        map.shape = {type, 4, value_size, entries, 0};
+        return map;
+    }
+
+    static object::ProgramSpec program_spec(const char* text) {
+        object::ProgramSpec program;
+        program.name = "p";
+        program.section = "xdp";
+        program.type = spec::ProgramType::Xdp;
+        program.attach_type = 37;
+        auto bytecode = isa::assemble(text);
+        EXPECT_TRUE(bytecode) << bytecode.error().message();
+        if (bytecode) program.bytecode = *std::move(bytecode);
+        program.lines.push_back(
+            {.slot = 0, .file = "p.c", .text = "return XDP_PASS;", .line = 3, .column = 1});
+        program.subprograms.push_back({.slot = 0, .name = "p"});
+        return program;
+    }
+
+    /// Counts its runs in element 0 of map 0.
+    static object::ObjectSpec counting_object() {
+        object::ObjectSpec object;
+        object.name = "o.o";
+        object.licence = "MIT";
+        object.maps.push_back(map_spec(spec::MapType::Hash, 8, 4));
+        object.maps.push_back(map_spec(spec::MapType::Array, 8, 1));
+        object.programs.push_back(
+            program_spec("*(u32 *)(r10 -4) = 0\nr2 = r10\nr2 += -4\nr1 = map[idx:1]\ncall 1\n"
+                         "if r0 == 0 goto +2\nr1 = 1\nlock *(u64 *)(r0 +0) += r1\nr0 = 2\nexit"));
+        return object;
+    }
+
+    std::unique_ptr<LocalBackend> backend_;
+    Client client_;
+};
+
+TEST_F(ClientTest, MapsKeepElements) {
+    const auto map = client_.create_map(map_spec(spec::MapType::Hash, 8, 2), {}).value();
+    EXPECT_EQ(client_.lookup(map, bytes_of(1U)).error().status(), Status::NotFound);
+    ASSERT_TRUE(client_.update(map, bytes_of(1U), bytes_of(std::uint64_t{11}), spec::kUpdateNoExist));
+    EXPECT_EQ(
+        client_.update(map, bytes_of(1U), bytes_of(std::uint64_t{12}), spec::kUpdateNoExist).error().status(),
+        Status::AlreadyExists);
+    EXPECT_EQ(client_.lookup(map, bytes_of(1U)).value(), bytes_of(std::uint64_t{11}));
+    EXPECT_EQ(client_.next_key(map, {}).value(), bytes_of(1U));
+    EXPECT_EQ(client_.next_key(map, bytes_of(1U)).error().status(), Status::NotFound);
+    ASSERT_TRUE(client_.erase(map, bytes_of(1U)));
+    EXPECT_EQ(client_.lookup(map, bytes_of(1U)).error().status(), Status::NotFound);
+    ASSERT_TRUE(client_.freeze(map));
+    EXPECT_EQ(client_.update(map, bytes_of(2U), bytes_of(std::uint64_t{1}), 0).error().status(),
+              Status::NoPermission);
+    EXPECT_EQ(client_.map_info(map).value().is_frozen, 1U);
+}
+
+TEST_F(ClientTest, SizesAreChecked) {
+    const auto map = client_.create_map(map_spec(spec::MapType::Hash, 8, 2), {}).value();
+    const auto refused = client_.lookup(map, bytes_of(std::uint64_t{1}));
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().message(), "map 1 'm': key has 8 bytes, 4 are needed");
+    EXPECT_EQ(client_.update(map, bytes_of(1U), bytes_of(1U), 0).error().status(), Status::InvalidArgument);
+    EXPECT_FALSE(client_.create_map(map_spec(spec::MapType::Hash, 0, 2), {}));
+    EXPECT_FALSE(client_.create_map(map_spec(static_cast<spec::MapType>(99), 8, 2), {}));
+}
+
+TEST_F(ClientTest, ObjectsGoWithTheirLastHandle) {
+    {
+        const auto map = client_.create_map(map_spec(spec::MapType::Array, 8, 1), {}).value();
+        EXPECT_EQ(client_.ids(ObjectKind::Map).value().size(), 1U);
+        const auto again = client_.open(ObjectKind::Map, client_.map_info(map).value().id);
+        EXPECT_TRUE(again);
+    }
+    EXPECT_TRUE(client_.ids(ObjectKind::Map).value().empty());
+    EXPECT_EQ(client_.open(ObjectKind::Map, 1).error().status(), Status::NotFound);
+}
+
+TEST_F(ClientTest, ProgramsAreLoadedRunAndDescribed) {
+    const auto object = counting_object();
+    auto loaded = load_object(client_, object, {&object.programs[0]}, {});
+    ASSERT_TRUE(loaded) << loaded.error().message();
+    const Offered& offered = loaded->programs[0].offered;
+    ASSERT_EQ(offered.report.verdict, verifier::Verdict::Accept)
+        << (offered.report.failures.empty() ? "" : offered.report.failures[0].message);
+
+    const auto run = client_.test_run(offered.program, Bytes(60), 5);
+    ASSERT_TRUE(run) << run.error().message();
+    EXPECT_EQ(run->result, 2U);
+    EXPECT_EQ(run->data.size(), 60U);
+    EXPECT_EQ(client_.lookup(loaded->maps[1], bytes_of(0U)).value(), bytes_of(std::uint64_t{5}));
+
+    const auto info = client_.program_info(offered.program).value();
+    EXPECT_EQ(info.name, "p");
+    EXPECT_EQ(info.run_count, 5U);
+    EXPECT_EQ(info.is_gpl_compatible, 0U);
+    ASSERT_EQ(info.maps.size(), 1U) << "only the map that it uses";
+    EXPECT_EQ(info.maps[0].id, client_.map_info(loaded->maps[1]).value().id);
+    const auto code = client_.code(offered.program).value();
+    EXPECT_EQ(code.bytecode.size(), object.programs[0].bytecode.size());
+    ASSERT_EQ(code.lines.size(), 1U);
+    EXPECT_EQ(code.lines[0].text, "return XDP_PASS;");
+    EXPECT_FALSE(client_.test_run(offered.program, Bytes(13), 1)) << "shorter than an Ethernet header";
+}
+
+TEST_F(ClientTest, RefusedProgramsAreNotLoaded) {
+    object::ObjectSpec object;
+    object.programs.push_back(program_spec("r0 = *(u8 *)(r1 +100)\nexit"));
+    const auto loaded = load_object(client_, object, {&object.programs[0]}, {});
+    ASSERT_TRUE(loaded) << loaded.error().message();
+    EXPECT_TRUE(loaded->programs[0].offered.program.is_empty());
+    ASSERT_FALSE(loaded->programs[0].offered.report.failures.empty());
+    EXPECT_EQ(loaded->programs[0].offered.report.failures[0].slot, 0U);
+    EXPECT_TRUE(client_.ids(ObjectKind::Program).value().empty());
+    const auto report = client_.verify(verification_request(object, object.programs[0], 0)).value();
+    EXPECT_EQ(report.verdict, verifier::Verdict::Reject);
+}
+
+TEST_F(ClientTest, PinsNeedALastingContext) {
+    const auto map = client_.create_map(map_spec(spec::MapType::Array, 8, 1), {}).value();
+    const auto refused = client_.pin(map, "a");
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().status(), Status::NotSupported);
+}
+
+TEST_F(ClientTest, HandlesAreCheckedByKindAndOwner) {
+    const auto map = client_.create_map(map_spec(spec::MapType::Array, 8, 1), {}).value();
+    EXPECT_EQ(client_.detach(map).error().status(), Status::WrongKind);
+    EXPECT_EQ(client_.code(map).error().message(), "handle 'program' is a map, a program is needed");
+    EXPECT_EQ(client_.freeze(Handle()).error().status(), Status::BadHandle);
+    const auto direct = backend_->call(protocol::MapFreezeRequest{.map = 3}, {});
+    ASSERT_FALSE(direct);
+    EXPECT_EQ(direct.error().status(), Status::BadHandle);
+    EXPECT_FALSE(backend_->call(protocol::AnyRequest{}, {}));
+}
+
+TEST_F(ClientTest, AttachingWithoutAHookSaysSo) {
+    const auto object = counting_object();
+    const auto loaded = load_object(client_, object, {&object.programs[0]}, {});
+    ASSERT_TRUE(loaded);
+    const auto link = client_.create_link(loaded->programs[0].offered.program,
+                                          {.attach_type = 37, .interface = {}, .flags = 0});
+    ASSERT_FALSE(link);
+    EXPECT_EQ(link.error().status(), Status::NotSupported);
+    const auto missing = client_.create_link(loaded->programs[0].offered.program,
+                                             {.attach_type = 37, .interface = "nosuchif0", .flags = 0});
+    EXPECT_EQ(missing.error().status(), Status::NotFound);
+}
+
+/// Answers another request than it was asked.
+class LyingVerifier final : public service::VerifierRunner {
+  public:
+    Result<protocol::BoundReport> run(const verifier::Request& request) override {
+        auto answer = truthful_.run(request);
+        answer->request[0] ^= std::byte{1};
+        return answer;
+    }
+
+  private:
+    service::InProcessVerifier truthful_;
+};
+
+TEST(Service, BelievesOnlyReportsForTheExactRequest) {
+    LyingVerifier verifier;
+    auto service = service::Service::create({.verifier = &verifier, .context = {}}).value();
+    protocol::ProgramLoadRequest request;
+    request.type = static_cast<std::uint32_t>(spec::ProgramType::Xdp);
+    request.bytecode = isa::assemble("r0 = 2\nexit").value();
+    const auto answer = service->handle({}, request, {});
+    ASSERT_FALSE(answer);
+    EXPECT_EQ(answer.error().status(), Status::Internal);
+    EXPECT_EQ(service->context().next_id(runtime::ObjectKind::Program, 0).error(), Status::NotFound);
+}
+
+}  // namespace
+}  // namespace ebpf::client
