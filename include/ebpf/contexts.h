@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Host-side contexts: what a hook fills in before it invokes a program. Programs never see these layouts: their
- * accesses to struct xdp_md or __sk_buff are rewritten to them when a program is loaded. C and C++. */
+/* Host-side contexts: what a hook fills in before it invokes a program. Programs never see these layouts:
+ * their accesses to struct xdp_md or __sk_buff are rewritten to them when a program is loaded. C and C++. */
 #pragma once
 
 #include <stdint.h>
@@ -40,7 +40,8 @@ struct ebpf_skb_context {
     uint32_t cb[5];
 };
 
-/** Context of a `memory` program: r1 = data, r2 = length; there is no context structure that programs read. */
+/** Context of a `memory` program: r1 = data, r2 = length; there is no context structure that programs read.
+ */
 struct ebpf_memory_context {
     uint8_t* data;
     uint64_t length; /**< exactly the length that the program was verified for */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Extension ABI for hook providers: how a packet hook, a socket hook or a service's own hook meets the runtime.
- * Built-in hooks use it too. Every struct starts with version and size; both sides refuse a version they do not know. */
+/* Extension ABI for hook providers: how a packet hook, a socket hook or a service's own hook meets the
+ * runtime. Built-in hooks use it too. Every struct starts with version and size; both sides refuse a version
+ * they do not know. */
 #pragma once
 
 #include <stddef.h>
@@ -15,21 +16,23 @@ extern "C" {
 /** A thread that invokes; opaque to providers. */
 struct ebpf_hook_thread;
 
-/** The runtime's side. Valid from attach() until detach() has returned. `link` is the pointer given to attach(). */
+/** The runtime's side. Valid from attach() until detach() has returned. `link` is the pointer given to
+ * attach(). */
 struct ebpf_hook_dispatch {
     uint32_t version;
     uint32_t size;
-    /** Makes the calling thread known. Returns 0 or a negative errno (-ENOMEM). Any number of threads may enter. */
+    /** Makes the calling thread known. Returns 0 or a negative errno (-ENOMEM). Any number of threads may
+     * enter. */
     int (*thread_enter)(void* link, struct ebpf_hook_thread** thread);
     /** Forgets the thread. Call on the thread that entered, outside a batch, before detach() returns. */
     void (*thread_leave)(struct ebpf_hook_thread* thread);
-    /** Brackets invocations: leases a per-CPU slot, and nothing that programs see is freed until batch_end(). Keep
-     *  batches short (one ring block) and wait for nothing inside: there are as many slots as possible CPUs, and when
-     *  more threads than that are inside batches, batch_begin() waits for one to end. */
+    /** Brackets invocations: leases a per-CPU slot, and nothing that programs see is freed until batch_end().
+     * Keep batches short (one ring block) and wait for nothing inside: there are as many slots as possible
+     * CPUs, and when more threads than that are inside batches, batch_begin() waits for one to end. */
     void (*batch_begin)(struct ebpf_hook_thread* thread);
     void (*batch_end)(struct ebpf_hook_thread* thread);
-    /** Runs the link's program on `context` (the host structure of the program type: ebpf/contexts.h). Returns r0.
-     *  Inside a batch, on the thread that began it. */
+    /** Runs the link's program on `context` (the host structure of the program type: ebpf/contexts.h).
+     * Returns r0. Inside a batch, on the thread that began it. */
     uint64_t (*invoke)(void* link, struct ebpf_hook_thread* thread, void* context);
 };
 
@@ -56,14 +59,16 @@ struct ebpf_hook_provider {
     uint32_t program_type; /**< enum bpf_prog_type */
     uint32_t attach_type;  /**< enum bpf_attach_type */
     void* provider;        /**< handed to the functions */
-    /** Starts to invoke. On success stores an attachment; otherwise returns a negative errno, having undone all it did,
-     *  and writes a NUL-terminated reason to `reason` (of `reason_bytes`). May block; called outside epochs. */
-    int (*attach)(void* provider, const struct ebpf_attach_request* request, const struct ebpf_hook_dispatch* dispatch,
-                  void* link, void** attachment, char* reason, size_t reason_bytes);
+    /** Starts to invoke. On success stores an attachment; otherwise returns a negative errno, having undone
+     * all it did, and writes a NUL-terminated reason to `reason` (of `reason_bytes`). May block; called
+     * outside epochs. */
+    int (*attach)(void* provider, const struct ebpf_attach_request* request,
+                  const struct ebpf_hook_dispatch* dispatch, void* link, void** attachment, char* reason,
+                  size_t reason_bytes);
     /** Stops invoking: when it returns no invocation runs or follows and the host is as before attach(). */
     void (*detach)(void* provider, void* attachment);
-    /** Writes up to `capacity` counters, returns how many there are. May be NULL. Any thread, never during or after
-     *  detach(); must be quick and must not call the context. */
+    /** Writes up to `capacity` counters, returns how many there are. May be NULL. Any thread, never during or
+     * after detach(); must be quick and must not call the context. */
     size_t (*counters)(void* provider, void* attachment, struct ebpf_hook_counter* counters, size_t capacity);
 };
 

@@ -5,11 +5,13 @@
 namespace ebpf {
 
 /// Ends the process (or the driver's host) after a broken internal invariant.
-[[noreturn]] inline void assertion_failed() noexcept { __builtin_trap(); }
+[[noreturn]] inline void assertion_failed() noexcept {
+    __builtin_trap();
+}
 
 }  // namespace ebpf
 
-#define EBPF_ASSERT(condition)                          \
-    do {                                                \
-        if (!(condition)) ::ebpf::assertion_failed();   \
+#define EBPF_ASSERT(condition)                        \
+    do {                                              \
+        if (!(condition)) ::ebpf::assertion_failed(); \
     } while (false)

@@ -23,8 +23,10 @@ class ByteReader {
     [[nodiscard]] std::span<const std::byte> bytes() const noexcept { return bytes_; }
 
     /// Returns `count` bytes from `offset`. Errors: Truncated.
-    [[nodiscard]] StatusOr<std::span<const std::byte>> slice(std::uint64_t offset, std::uint64_t count) const noexcept {
-        if (offset > bytes_.size() || count > bytes_.size() - offset) return std::unexpected(Status::Truncated);
+    [[nodiscard]] StatusOr<std::span<const std::byte>> slice(std::uint64_t offset,
+                                                             std::uint64_t count) const noexcept {
+        if (offset > bytes_.size() || count > bytes_.size() - offset)
+            return std::unexpected(Status::Truncated);
         return bytes_.subspan(static_cast<std::size_t>(offset), static_cast<std::size_t>(count));
     }
 
@@ -39,7 +41,8 @@ class ByteReader {
         return value;
     }
 
-    /// Returns the NUL-terminated text at `offset`, without the NUL. Errors: Truncated (also: no NUL before the end).
+    /// Returns the NUL-terminated text at `offset`, without the NUL. Errors: Truncated (also: no NUL before
+    /// the end).
     [[nodiscard]] StatusOr<std::string_view> text(std::uint64_t offset) const noexcept {
         if (offset >= bytes_.size()) return std::unexpected(Status::Truncated);
         const auto rest = bytes_.subspan(static_cast<std::size_t>(offset));

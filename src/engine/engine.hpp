@@ -15,8 +15,8 @@ struct Invocation;
 struct Image;
 
 /// A helper as engines call it: r1..r5 and the invocation; returns r0. Called inside the invocation's epoch.
-using HelperFunction = std::uint64_t (*)(std::uint64_t r1, std::uint64_t r2, std::uint64_t r3, std::uint64_t r4,
-                                         std::uint64_t r5, Invocation& invocation) noexcept;
+using HelperFunction = std::uint64_t (*)(std::uint64_t r1, std::uint64_t r2, std::uint64_t r3,
+                                         std::uint64_t r4, std::uint64_t r5, Invocation& invocation) noexcept;
 
 struct HelperBinding {
     std::uint32_t id = 0;
@@ -45,9 +45,10 @@ struct Services {
 
 /// One run of a program. Made by the runtime on the stack of the invoking thread.
 struct Invocation {
-    void* context = nullptr;             ///< host structure of include/ebpf/contexts.h; r1 at entry unless `memory`
-    std::uint64_t r2 = 0;                ///< r2 at entry (ProgramType::Memory: length), else 0
-    std::uint8_t** packet_data = nullptr;      ///< where the packet's start is kept, for PacketAbs/PacketInd; or nullptr
+    void* context = nullptr;  ///< host structure of include/ebpf/contexts.h; r1 at entry unless `memory`
+    std::uint64_t r2 = 0;     ///< r2 at entry (ProgramType::Memory: length), else 0
+    std::uint8_t** packet_data =
+        nullptr;  ///< where the packet's start is kept, for PacketAbs/PacketInd; or nullptr
     std::uint8_t** packet_data_end = nullptr;
     const Services* services = nullptr;
     std::uint32_t slot = 0;              ///< per-CPU slot leased by the invoking thread
@@ -62,7 +63,7 @@ struct Image {
     EngineKind kind = EngineKind::Interpreter;
     std::uint64_t (*run)(const Image& image, Invocation& invocation) noexcept = nullptr;
     void (*destroy)(Image* image) noexcept = nullptr;
-    std::size_t bytes = 0;               ///< memory of the image
+    std::size_t bytes = 0;  ///< memory of the image
 };
 
 }  // namespace ebpf::engine

@@ -29,7 +29,9 @@ static_assert(ids_ascend());
 
 }  // namespace
 
-std::span<const HelperSpec> helpers() noexcept { return kHelpers; }
+std::span<const HelperSpec> helpers() noexcept {
+    return kHelpers;
+}
 
 const HelperSpec* find_helper(std::uint32_t id) noexcept {
     for (const auto& row : kHelpers) {

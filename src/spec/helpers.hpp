@@ -45,18 +45,19 @@ inline constexpr Effects kTailCall{.moves_packet = false, .tail_call = true};
 
 struct HelperSpec {
     std::uint32_t id;
-    const char* name;                 ///< without the bpf_ prefix
+    const char* name;  ///< without the bpf_ prefix
     ReturnKind returns;
     std::array<ArgKind, 5> arguments;
     Effects effects;
-    MapTypeMask maps;                 ///< map types its Map argument may have
-    ProgramTypeMask programs;         ///< program types that may call it
+    MapTypeMask maps;          ///< map types its Map argument may have
+    ProgramTypeMask programs;  ///< program types that may call it
     LicenceGate licence;
     const char* text;
 };
 
 enum class HelperId : std::uint32_t {
-#define EBPF_HELPER(id, name, returns, a1, a2, a3, a4, a5, effects, map_mask, program_mask, licence, text) name = id,
+#define EBPF_HELPER(id, name, returns, a1, a2, a3, a4, a5, effects, map_mask, program_mask, licence, text) \
+    name = id,
 #include "spec/helpers.def"
 #undef EBPF_HELPER
 };

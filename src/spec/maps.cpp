@@ -15,7 +15,9 @@ constexpr auto kMapTypes = std::to_array<MapTypeSpec>({
 
 }  // namespace
 
-std::span<const MapTypeSpec> map_types() noexcept { return kMapTypes; }
+std::span<const MapTypeSpec> map_types() noexcept {
+    return kMapTypes;
+}
 
 const MapTypeSpec* find_map_type(std::uint32_t type) noexcept {
     for (const auto& row : kMapTypes) {

@@ -46,14 +46,17 @@ const MapTypeSpec* find_map_type(std::uint32_t type) noexcept;
 
 /// A set of map types (bit = number), for helper contracts.
 using MapTypeMask = std::uint64_t;
-constexpr MapTypeMask maps(auto... types) { return ((MapTypeMask{1} << static_cast<unsigned>(types)) | ...); }
+constexpr MapTypeMask maps(auto... types) {
+    return ((MapTypeMask{1} << static_cast<unsigned>(types)) | ...);
+}
 inline constexpr MapTypeMask kNoMaps = 0;
 
-/// What the verifier and engines know of a map: everything but its contents. Also the record the runtime keeps.
+/// What the verifier and engines know of a map: everything but its contents. Also the record the runtime
+/// keeps.
 struct MapShape {
     MapType type = MapType::Array;
-    std::uint32_t key_size = 0;      ///< bytes
-    std::uint32_t value_size = 0;    ///< bytes
+    std::uint32_t key_size = 0;    ///< bytes
+    std::uint32_t value_size = 0;  ///< bytes
     std::uint32_t max_entries = 0;
     std::uint32_t flags = 0;
     friend bool operator==(const MapShape&, const MapShape&) = default;

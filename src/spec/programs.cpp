@@ -26,9 +26,15 @@ constexpr auto kContexts = std::to_array<ContextSpec>({
 });
 
 constexpr auto kFields = std::to_array<ContextField>({
-#define EBPF_FIELD(context, field, offset, size, permission, meaning, host_struct, host_field)      \
-    {ContextId::context,      #field, offset, size, FieldPermission::permission, FieldMeaning::meaning, \
-     offsetof(host_struct, host_field), sizeof(std::declval<host_struct&>().host_field)},
+#define EBPF_FIELD(context, field, offset, size, permission, meaning, host_struct, host_field) \
+    {ContextId::context,                                                                       \
+     #field,                                                                                   \
+     offset,                                                                                   \
+     size,                                                                                     \
+     FieldPermission::permission,                                                              \
+     FieldMeaning::meaning,                                                                    \
+     offsetof(host_struct, host_field),                                                        \
+     sizeof(std::declval<host_struct&>().host_field)},
 #include "spec/contexts.def"
 #undef EBPF_FIELD
 });
@@ -41,7 +47,9 @@ constexpr auto kSections = std::to_array<SectionSpec>({
 
 }  // namespace
 
-std::span<const ProgramTypeSpec> program_types() noexcept { return kProgramTypes; }
+std::span<const ProgramTypeSpec> program_types() noexcept {
+    return kProgramTypes;
+}
 
 const ProgramTypeSpec* find_program_type(std::uint32_t number) noexcept {
     for (const auto& row : kProgramTypes) {
@@ -57,9 +65,13 @@ const ProgramTypeSpec* find_program_type(std::string_view name) noexcept {
     return nullptr;
 }
 
-const ContextSpec& context_spec(ContextId id) noexcept { return kContexts[static_cast<std::size_t>(id)]; }
+const ContextSpec& context_spec(ContextId id) noexcept {
+    return kContexts[static_cast<std::size_t>(id)];
+}
 
-std::span<const ContextField> context_fields() noexcept { return kFields; }
+std::span<const ContextField> context_fields() noexcept {
+    return kFields;
+}
 
 const ContextField* find_context_field(ContextId context, std::int64_t offset, std::uint32_t size) noexcept {
     for (const auto& field : kFields) {
@@ -71,7 +83,9 @@ const ContextField* find_context_field(ContextId context, std::int64_t offset, s
     return nullptr;
 }
 
-std::span<const SectionSpec> sections() noexcept { return kSections; }
+std::span<const SectionSpec> sections() noexcept {
+    return kSections;
+}
 
 const SectionSpec* find_section(std::string_view name) noexcept {
     for (const auto& row : kSections) {

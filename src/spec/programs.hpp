@@ -10,7 +10,8 @@ namespace ebpf::spec {
 
 enum class ProgramType : std::uint32_t {
     Unspecified = 0,
-#define EBPF_PROGRAM_TYPE(name, number, text_name, context, return_min, return_max, default_action) name = number,
+#define EBPF_PROGRAM_TYPE(name, number, text_name, context, return_min, return_max, default_action) \
+    name = number,
 #include "spec/program_types.def"
 #undef EBPF_PROGRAM_TYPE
 };
@@ -28,7 +29,7 @@ enum class FieldMeaning : std::uint8_t { Plain, PacketStart, PacketEnd, PacketMe
 struct ContextField {
     ContextId context;
     const char* name;
-    std::uint32_t offset;       ///< in the program's structure, bytes
+    std::uint32_t offset;  ///< in the program's structure, bytes
     std::uint32_t size;
     FieldPermission permission;
     FieldMeaning meaning;
@@ -38,8 +39,8 @@ struct ContextField {
 
 struct ContextSpec {
     ContextId id;
-    const char* name;           ///< structure name in programs
-    std::uint32_t bytes;        ///< size of the program's structure
+    const char* name;     ///< structure name in programs
+    std::uint32_t bytes;  ///< size of the program's structure
     std::uint32_t host_bytes;
 };
 
@@ -48,7 +49,7 @@ struct ProgramTypeSpec {
     const char* name;
     ContextId context;
     std::int64_t return_min;
-    std::int64_t return_max;    ///< less than return_min: any value may be returned
+    std::int64_t return_max;  ///< less than return_min: any value may be returned
     std::uint64_t default_action;
 };
 
@@ -77,12 +78,14 @@ const SectionSpec* find_section(std::string_view name) noexcept;
 constexpr ProgramTypeMask program_bit(ProgramType type) {
     unsigned row = 0;
 #define EBPF_PROGRAM_TYPE(name, number, text_name, context, return_min, return_max, default_action) \
-    if (type == ProgramType::name) return ProgramTypeMask{1} << row;                                 \
+    if (type == ProgramType::name) return ProgramTypeMask{1} << row;                                \
     ++row;
 #include "spec/program_types.def"
 #undef EBPF_PROGRAM_TYPE
     return 0;
 }
-constexpr ProgramTypeMask programs(auto... types) { return (program_bit(types) | ...); }
+constexpr ProgramTypeMask programs(auto... types) {
+    return (program_bit(types) | ...);
+}
 
 }  // namespace ebpf::spec

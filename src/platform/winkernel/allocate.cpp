@@ -13,9 +13,11 @@ namespace {
 constexpr ULONG kTag = 0x46504265;  // "eBPF" as pool tools show it
 constexpr std::size_t kPoolAlignment = 16;
 
-// Pool memory is aligned to 16 bytes, or to a page from a page on. Larger alignments take more and keep the pool's
-// address in front of what is given out.
-void* pool_allocate(std::size_t bytes) noexcept { return ExAllocatePoolWithTag(NonPagedPoolNx, bytes, kTag); }
+// Pool memory is aligned to 16 bytes, or to a page from a page on. Larger alignments take more and keep the
+// pool's address in front of what is given out.
+void* pool_allocate(std::size_t bytes) noexcept {
+    return ExAllocatePoolWithTag(NonPagedPoolNx, bytes, kTag);
+}
 
 }  // namespace
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The core contract in a Windows driver: pages, time, random bytes, processors. Not tested on Windows: linked only.
+// The core contract in a Windows driver: pages, time, random bytes, processors. Not tested on Windows: linked
+// only.
 #include "base/allocate.hpp"
 #include "platform/clock.hpp"
 #include "platform/cpu.hpp"
@@ -27,8 +28,12 @@ std::uint64_t realtime_ns() noexcept {
     return (static_cast<std::uint64_t>(time.QuadPart) - kTicksTo1970) * 100;
 }
 
-void* allocate_pages(std::size_t bytes) noexcept { return allocate(bytes, kPageBytes); }
-void release_pages(void* memory, std::size_t bytes) noexcept { release(memory, bytes, kPageBytes); }
+void* allocate_pages(std::size_t bytes) noexcept {
+    return allocate(bytes, kPageBytes);
+}
+void release_pages(void* memory, std::size_t bytes) noexcept {
+    release(memory, bytes, kPageBytes);
+}
 
 bool fill_random(std::span<std::byte> bytes) noexcept {
     constexpr ULONG kSystemPreferred = 2;  // BCRYPT_USE_SYSTEM_PREFERRED_RNG
@@ -41,6 +46,8 @@ std::uint32_t possible_cpus() noexcept {
     return count == 0 ? 1 : count;
 }
 
-void yield() noexcept { relax(); }
+void yield() noexcept {
+    relax();
+}
 
 }  // namespace ebpf::platform
