@@ -136,7 +136,7 @@ class Formatter {
         for (std::uint32_t i = 0; i < info.count; ++i) {
             EBPF_TRY(auto element,
                      value(info.element, bytes.subspan(std::size_t{i} * size, size), depth + 1));
-            formatted.members.emplace_back("", std::move(element));
+            formatted.members.push_back({"", std::move(element)});
         }
         return formatted;
     }
@@ -170,13 +170,13 @@ class Formatter {
             const std::uint32_t offset = member.bit_offset;
             if (bits != 0) {
                 EBPF_TRY(auto part, bitfield(member.type, bytes, offset, bits));
-                formatted.members.emplace_back(std::string(member.name), std::move(part));
+                formatted.members.push_back({std::string(member.name), std::move(part)});
                 continue;
             }
             if (offset / kBitsPerByte > bytes.size())
                 return fail(Status::Malformed, "a member outside its structure");
             EBPF_TRY(auto part, value(member.type, bytes.subspan(offset / kBitsPerByte), depth + 1));
-            formatted.members.emplace_back(std::string(member.name), std::move(part));
+            formatted.members.push_back({std::string(member.name), std::move(part)});
         }
         return formatted;
     }
@@ -200,12 +200,12 @@ class Formatter {
             EBPF_TRY(auto content, value(info.type, bytes.subspan(info.offset), depth + 1));
             Formatted named;
             named.kind = Formatted::Kind::Object;
-            named.members.emplace_back(std::string(types_.name_of(variable)), std::move(content));
-            variables.members.emplace_back("", std::move(named));
+            named.members.push_back({std::string(types_.name_of(variable)), std::move(content)});
+            variables.members.push_back({"", std::move(named)});
         }
         Formatted formatted;
         formatted.kind = Formatted::Kind::Object;
-        formatted.members.emplace_back(std::string(types_.name_of(type)), std::move(variables));
+        formatted.members.push_back({std::string(types_.name_of(type)), std::move(variables)});
         return formatted;
     }
 

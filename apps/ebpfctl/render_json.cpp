@@ -33,12 +33,12 @@ Json of_formatted(const Formatted& value) {
             return value.text;
         case Formatted::Kind::List: {
             Json list = Json::array();
-            for (const auto& member : value.members) list.push_back(of_formatted(member.second));
+            for (const auto& member : value.members) list.push_back(of_formatted(member.value));
             return list;
         }
         case Formatted::Kind::Object: {
             Json object = Json::object();
-            for (const auto& member : value.members) object[member.first] = of_formatted(member.second);
+            for (const auto& member : value.members) object[member.name] = of_formatted(member.value);
             return object;
         }
     }

@@ -43,12 +43,12 @@ std::string formatted_text(const Formatted& value, const std::string& indent) {
             return fmt::format("\"{}\"", value.text);
         case Formatted::Kind::List:
             for (const auto& member : value.members)
-                text += (text.empty() ? "" : ",") + formatted_text(member.second, inner);
+                text += (text.empty() ? "" : ",") + formatted_text(member.value, inner);
             return "[" + text + "]";
         case Formatted::Kind::Object:
             for (const auto& member : value.members) {
-                text += fmt::format("{}\n{}\"{}\": {}", text.empty() ? "" : ",", inner, member.first,
-                                    formatted_text(member.second, inner));
+                text += fmt::format("{}\n{}\"{}\": {}", text.empty() ? "" : ",", inner, member.name,
+                                    formatted_text(member.value, inner));
             }
             return "{" + text + "\n" + indent + "}";
     }
@@ -58,8 +58,8 @@ std::string formatted_text(const Formatted& value, const std::string& indent) {
 std::string element_text(const Element& element, const std::string& indent) {
     Formatted object;
     object.kind = Formatted::Kind::Object;
-    if (element.formatted_key) object.members.emplace_back("key", *element.formatted_key);
-    if (element.formatted_value) object.members.emplace_back("value", *element.formatted_value);
+    if (element.formatted_key) object.members.push_back({"key", *element.formatted_key});
+    if (element.formatted_value) object.members.push_back({"value", *element.formatted_value});
     return formatted_text(object, indent);
 }
 

@@ -13,13 +13,19 @@
 
 namespace ebpf::ctl {
 
+struct FormattedMember;
+
 /// A value described by BTF: what it holds, by name.
 struct Formatted {
     enum class Kind : std::uint8_t { Null, Signed, Unsigned, Truth, Text, List, Object };
     Kind kind = Kind::Null;
     std::int64_t number = 0;  ///< Unsigned: its bits
     std::string text;
-    std::vector<std::pair<std::string, Formatted>> members;  ///< of a list without names
+    std::vector<FormattedMember> members;  ///< of a list without names
+};
+struct FormattedMember {
+    std::string name;
+    Formatted value;
 };
 
 /// Nothing to say: it was done.

@@ -164,8 +164,7 @@ class Runner {
             }
             const OwnedImage image(*compiled);
             if (vector_.error) return failed("compiled, expected error " + vector_.error->status);
-            const Step stop =
-                dispatch == interp::Dispatch::Stepping ? run_observed(*image) : run_free(*image);
+            Step stop = dispatch == interp::Dispatch::Stepping ? run_observed(*image) : run_free(*image);
             if (stop) return stop;
             if (dispatch == interp::Dispatch::Stepping && !vector_.maps.empty()) {
                 // Maps keep what the first run stored; the second one starts from empty ones too.

@@ -15,14 +15,14 @@ namespace ebpf::hooks::xdp {
 ///   or another process is attached already; EINVAL - a field of the request; EIO - anything else that the
 ///   host refused.
 /// Verdicts: XDP_PASS, XDP_DROP and XDP_ABORTED as in the kernel; XDP_TX and XDP_REDIRECT drop the frame and
-/// count it
-///   as `unsupported`; any other value counts as `aborted`.
+/// count it as `unsupported`; any other value counts as `aborted`.
 /// Counters: see CounterName in linux/counters.hpp and README.md.
 /// Threads: any; one hook thread per attachment, which the provider owns.
 /// Lifetime: must outlive its attachments.
 class XdpProvider {
   public:
     XdpProvider() noexcept;
+    ~XdpProvider() = default;
     XdpProvider(const XdpProvider&) = delete;
     XdpProvider& operator=(const XdpProvider&) = delete;
 

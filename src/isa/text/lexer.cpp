@@ -79,8 +79,9 @@ class Lexer {
         std::string_view digits = token.text;
         token.is_hex = digits.starts_with("0x") || digits.starts_with("0X");
         if (token.is_hex) digits.remove_prefix(2);
-        const char* end = digits.data() + digits.size();
-        const auto result = std::from_chars(digits.data(), end, token.value, token.is_hex ? 16 : 10);
+        const char* const begin = digits.data();
+        const char* const end = begin + digits.size();
+        const auto result = std::from_chars(begin, end, token.value, token.is_hex ? 16 : 10);
         if (result.ec != std::errc{} || result.ptr != end) token.kind = TokenKind::Malformed;
         return token;
     }
