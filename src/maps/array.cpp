@@ -2,11 +2,11 @@
 // Array: max_entries values from index 0 on, all existing from the start, at fixed addresses.
 // Values begin at a page boundary, so that they can be mapped by clients as Linux's BPF_F_MMAPABLE arrays
 // are.
-#include <cstring>
 #include <new>
 
 #include "base/allocate.hpp"
 #include "maps/families.hpp"
+#include "maps/index_key.hpp"
 #include "maps/map.hpp"
 #include "maps/region.hpp"
 #include "platform/pages.hpp"
@@ -34,12 +34,6 @@ class ArrayMap final : public Map {
 
     static ArrayMap& self(Map& map) noexcept { return static_cast<ArrayMap&>(map); }
 
-    static std::uint32_t index_of(const void* key) noexcept {
-        std::uint32_t index = 0;
-        std::memcpy(&index, key, sizeof index);
-        return index;
-    }
-
     static void* lookup(Map& map, const void* key) noexcept {
         const std::uint32_t index = index_of(key);
         if (index >= map.shape().max_entries) return nullptr;
@@ -64,15 +58,6 @@ class ArrayMap final : public Map {
 
     static Status erase(Map& /*map*/, const void* /*key*/) noexcept { return Status::InvalidArgument; }
 
-    static Status next_key(Map& map, const void* key, void* next) noexcept {
-        const std::uint32_t entries = map.shape().max_entries;
-        std::uint32_t index = 0;
-        if (key != nullptr && index_of(key) < entries) index = index_of(key) + 1;
-        if (index >= entries) return Status::NotFound;
-        std::memcpy(next, &index, sizeof index);
-        return Status::Ok;
-    }
-
     static std::uint32_t count(const Map& map) noexcept { return map.shape().max_entries; }
 
     std::uint64_t stride_ = 0;
@@ -84,7 +69,7 @@ constinit const MapOps ArrayMap::kOps{
     .read = read,
     .update = update,
     .erase = erase,
-    .next_key = next_key,
+    .next_key = next_index,
     .count = count,
 };
 

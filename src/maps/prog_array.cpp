@@ -6,6 +6,7 @@
 
 #include "base/allocate.hpp"
 #include "maps/families.hpp"
+#include "maps/index_key.hpp"
 #include "maps/map.hpp"
 #include "maps/region.hpp"
 #include "platform/pages.hpp"
@@ -57,12 +58,6 @@ class ProgArrayMap final : public Map {
         return reinterpret_cast<std::uint32_t*>(region_ + platform::kPageBytes) + index;
     }
 
-    static std::uint32_t index_of(const void* key) noexcept {
-        std::uint32_t index = 0;
-        std::memcpy(&index, key, sizeof index);
-        return index;
-    }
-
     // Programs cannot read the array; the verifier's helper contracts say so too.
     static void* lookup(Map& /*map*/, const void* /*key*/) noexcept { return nullptr; }
 
@@ -83,15 +78,6 @@ class ProgArrayMap final : public Map {
     }
     static Status erase(Map& /*map*/, const void* /*key*/) noexcept { return Status::NotSupported; }
 
-    static Status next_key(Map& map, const void* key, void* next) noexcept {
-        const std::uint32_t entries = map.shape().max_entries;
-        std::uint32_t index = 0;
-        if (key != nullptr && index_of(key) < entries) index = index_of(key) + 1;
-        if (index >= entries) return Status::NotFound;
-        std::memcpy(next, &index, sizeof index);
-        return Status::Ok;
-    }
-
     static std::uint32_t count(const Map& map) noexcept {
         std::uint32_t used = 0;
         const auto& self = static_cast<const ProgArrayMap&>(map);
@@ -108,7 +94,7 @@ constinit const MapOps ProgArrayMap::kOps{
     .read = read,
     .update = update,
     .erase = erase,
-    .next_key = next_key,
+    .next_key = next_index,
     .count = count,
 };
 
