@@ -37,7 +37,8 @@ constexpr unsigned kSourcePorts = 64;
 constexpr std::uint64_t kSecond = 1'000'000'000;
 constexpr std::uint64_t kMaximumLag = 20'000'000;  // ns; a sender held up longer skips, it does not burst
 
-volatile sig_atomic_t stop_requested = 0;
+// A signal handler has no other way to say anything.
+volatile sig_atomic_t stop_requested = 0;  // NOLINT(cppcoreguidelines-avoid-non-const-global-variables)
 
 struct Options {
     const char* interface = nullptr;

@@ -171,6 +171,7 @@ Result<Output> program_verify(const Options& options, Words& words) {
         return fail(Status::InvalidArgument, "prog verify takes FILE[:PROGRAM]");
     EBPF_TRY(const auto object, read_object(file.text));
     std::vector<const object::ProgramSpec*> programs;
+    programs.reserve(object.programs.size());
     for (const auto& program : object.programs) programs.push_back(&program);
     if (!file.program.empty()) {
         EBPF_TRY(const auto* program, client::find_program(object, file.program));

@@ -42,6 +42,7 @@ Trimmed trim_maps(const object::ProgramSpec& program) {
 
 std::vector<verifier::SourceLine> lines_of(const object::ProgramSpec& program) {
     std::vector<verifier::SourceLine> lines;
+    lines.reserve(program.lines.size());
     for (const auto& line : program.lines) {
         lines.push_back({.slot = line.slot,
                          .line = line.line,
@@ -54,6 +55,7 @@ std::vector<verifier::SourceLine> lines_of(const object::ProgramSpec& program) {
 
 std::vector<verifier::Subprogram> subprograms_of(const object::ProgramSpec& program) {
     std::vector<verifier::Subprogram> subprograms;
+    subprograms.reserve(program.subprograms.size());
     for (const auto& sub : program.subprograms) subprograms.push_back({.slot = sub.slot, .name = sub.name});
     return subprograms;
 }
