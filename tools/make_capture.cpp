@@ -96,7 +96,7 @@ struct Kind {
     Packet (*make)(std::uint16_t port);
 };
 
-const Kind kKinds[] = {
+const Kind kinds[] = {
     {"empty UDP to port 53", 40, true, [](std::uint16_t port) { return ipv4(port, 53, {}); }},
     {"empty UDP to port 53, IPv4 options", 3, true,
      [](std::uint16_t port) { return with_options(ipv4(port, 53, {})); }},
@@ -119,12 +119,12 @@ const Kind kKinds[] = {
 int run(const char* path, unsigned long count) {
     std::mt19937 random(53);  // the same capture every time
     unsigned total_weight = 0;
-    for (const Kind& kind : kKinds) total_weight += kind.weight;
+    for (const Kind& kind : kinds) total_weight += kind.weight;
     std::vector<Packet> packets;
     unsigned long dropped = 0;
     for (unsigned long i = 0; i < count; ++i) {
         unsigned pick = static_cast<unsigned>(random() % total_weight);
-        const Kind* kind = kKinds;
+        const Kind* kind = kinds;
         while (pick >= kind->weight) pick -= (kind++)->weight;
         packets.push_back(kind->make(static_cast<std::uint16_t>(1024 + random() % 60000)));
         if (kind->is_dropped) ++dropped;

@@ -76,6 +76,7 @@ void Connection::queue(std::vector<std::byte> frame, std::vector<platform::Descr
 Result<void> Connection::flush() {
     while (has_output()) {
         std::vector<int> numbers;
+        numbers.reserve(output_descriptors_.size());
         for (const auto& descriptor : output_descriptors_) numbers.push_back(descriptor.number());
         const ssize_t done = platform::send_with_rights(socket(), std::span(output_).subspan(sent_), numbers);
         if (done < 0 && would_block(errno)) return {};
