@@ -120,7 +120,7 @@ Result<Handle> select_one(Client& client, ObjectKind kind, const Selector& selec
     EBPF_TRY(auto found, select(client, kind, selector));
     if (found.size() > 1) {
         return fail(Status::InvalidArgument,
-                    fmt::format("several {} match '{}'", plural_of(kind), selector.text));
+                    fmt::format("several {} match '{}': name one by its id", plural_of(kind), selector.text));
     }
     return std::move(found.front());
 }

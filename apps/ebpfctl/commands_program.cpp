@@ -155,6 +155,15 @@ Result<RunWords> read_run_words(Words& words) {
     return read;
 }
 
+/// Consumes FILE[:PROGRAM], for commands that take nothing else; `command` names them in the error.
+Result<Selector> file_word(Words& words, std::string_view command) {
+    if (words.is_at_end()) return fail(Status::InvalidArgument, "FILE[:PROGRAM] is missing");
+    EBPF_TRY(auto file, words.program());
+    if (file.by != Selector::By::File)
+        return fail(Status::InvalidArgument, fmt::format("{} takes FILE[:PROGRAM]", command));
+    return file;
+}
+
 }  // namespace
 
 Result<Handle> program_for(Client& client, const Options& options, const Selector& selector) {
@@ -165,10 +174,8 @@ Result<Handle> program_for(Client& client, const Options& options, const Selecto
 
 Result<Output> program_verify(const Options& options, Words& words) {
     if (!options.explain.empty()) return explain(options.explain);
-    EBPF_TRY(const auto file, words.program());
+    EBPF_TRY(const auto file, file_word(words, "prog verify"));
     EBPF_TRY_VOID(words.finish());
-    if (file.by != Selector::By::File)
-        return fail(Status::InvalidArgument, "prog verify takes FILE[:PROGRAM]");
     EBPF_TRY(const auto object, read_object(file.text));
     std::vector<const object::ProgramSpec*> programs;
     programs.reserve(object.programs.size());
@@ -199,11 +206,9 @@ Result<Output> program_dump(const Options& options, Words& words) {
 }
 
 Result<Output> program_load(const Options& options, Words& words) {
-    EBPF_TRY(const auto file, words.program());
+    EBPF_TRY(const auto file, file_word(words, "prog load"));
     EBPF_TRY(const auto path, words.word("PATH of the pin"));
     EBPF_TRY_VOID(words.finish());
-    if (file.by != Selector::By::File)
-        return fail(Status::InvalidArgument, "prog load takes FILE[:PROGRAM] PATH");
     EBPF_TRY(const auto object, read_object(file.text));
     EBPF_TRY(const auto backend, open_context(options, Place::Daemon));
     Client client(*backend);

@@ -75,6 +75,22 @@ int report_error(const Invocation& invocation, const ebpf::Error& error) {
     return static_cast<int>(ebpf::ctl::exit_of(error));
 }
 
+/// Says what is wrong with the words, naming the first that is not understood.
+std::string usage_problem(const CLI::App& app, const CLI::ParseError& error) {
+    const std::vector<std::string> unknown = app.remaining(true);
+    if (!unknown.empty()) return fmt::format("unexpected '{}'", unknown.front());
+    if (dynamic_cast<const CLI::RequiredError*>(&error) != nullptr) return "a command is missing";
+    return error.what();
+}
+
+int report_usage(const CLI::App& app, Invocation& invocation, const CLI::ParseError& error) {
+    // Counted, because parsing may have ended before it stored the flags.
+    invocation.is_pretty = app.count("--pretty") > 0;
+    invocation.is_json = invocation.is_pretty || app.count("--json") > 0;
+    return report_error(invocation, {ebpf::Status::InvalidArgument,
+                                     usage_problem(app, error) + "; see --help at each level"});
+}
+
 int run(Invocation& invocation) {
     invocation.is_json = invocation.is_json || invocation.is_pretty;
     ebpf::ctl::Words words(std::move(invocation.words));
@@ -95,8 +111,8 @@ int parse_and_run(int argc, char** argv) {
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
-        const int code = app.exit(error);
-        return code == 0 ? 0 : static_cast<int>(Exit::Usage);
+        if (error.get_exit_code() == 0) return app.exit(error);  // --help
+        return report_usage(app, invocation, error);
     }
     return run(invocation);
 }

@@ -83,7 +83,9 @@ Result<Selector> Words::object(std::string_view what) {
 }
 
 Result<Selector> Words::program() {
-    for (const std::string_view keyword : {"id", "name", "tag", "pinned", ""}) {
+    if (is_at_end())
+        return usage("program is missing: FILE.o[:PROGRAM], id N, name NAME, tag TAG or pinned PATH");
+    for (const std::string_view keyword : {"id", "name", "tag", "pinned"}) {
         if (peek() == keyword) return object("program");
     }
     Selector selector;

@@ -14,7 +14,9 @@ Result<std::string> default_socket_path() {
     if (geteuid() == 0) return "/run/ebpf/ebpfd.sock";
     const char* folder = std::getenv("XDG_RUNTIME_DIR");
     if (folder == nullptr || *folder == '\0')
-        return fail(Status::NotFound, "XDG_RUNTIME_DIR is not set: name the socket explicitly");
+        return fail(
+            Status::NotFound,
+            "XDG_RUNTIME_DIR is not set: name the socket (ebpfd --socket PATH, ebpfctl --context unix:PATH)");
     return std::string(folder) + "/ebpf/ebpfd.sock";
 }
 
