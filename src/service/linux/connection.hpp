@@ -42,6 +42,7 @@ class Connection {
     [[nodiscard]] bool has_output() const { return sent_ < output_.size(); }
 
     bool is_busy = false;            ///< a worker has its request; nothing is read meanwhile
+    bool is_gone = false;            ///< the client hung up while the worker had its request
     bool ends_after_output = false;  ///< after an error that the stream does not survive
 
   private:

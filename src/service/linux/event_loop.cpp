@@ -120,13 +120,19 @@ void EventLoop::handle_event(Key key, std::uint32_t events) {
     const auto found = connections_.find(key);
     if (found == connections_.end()) {
         // Not a connection, so a handle whose last copy was closed.
-        release_later(handles_.remove(key));
+        std::vector<ObjectRef> objects(1);
+        objects[0] = handles_.remove(key);
+        if (objects[0]) release_later(std::move(objects));
         return;
     }
     Connection& connection = found->second;
     if (connection.is_busy) {
-        // Only a hang-up is reported now. The worker's answer finds no connection any more.
-        if ((events & (EPOLLHUP | EPOLLERR)) != 0) connections_.erase(found);
+        // Only a hang-up is reported now. The connection stays until the worker's answer, so that clients
+        // that come and go count against the limit as long as their requests take memory.
+        if ((events & (EPOLLHUP | EPOLLERR)) != 0) {
+            connection.is_gone = true;
+            (void)epoll_ctl(epoll_.number(), EPOLL_CTL_DEL, connection.socket(), nullptr);
+        }
         return;
     }
     serve(key, connection);
@@ -215,10 +221,9 @@ void EventLoop::collect_completions() {
     }
     for (auto& completion : done) {
         const auto found = connections_.find(completion.connection);
-        if (found == connections_.end()) {
-            if (completion.answer) {
-                for (auto& object : completion.answer->handles) release_later(std::move(object));
-            }
+        if (found->second.is_gone) {
+            if (completion.answer) release_later(std::move(completion.answer->handles));
+            connections_.erase(found);
             continue;
         }
         found->second.is_busy = false;
@@ -229,14 +234,21 @@ void EventLoop::collect_completions() {
 Result<std::vector<platform::Descriptor>> EventLoop::make_handles(Key owner, std::vector<ObjectRef> objects) {
     std::vector<platform::Descriptor> descriptors;
     if (handles_.count(owner) + objects.size() > kMaxHandlesPerClient) {
+        release_later(std::move(objects));
         return fail(Status::LimitExceeded,
                     fmt::format("the client has {} handles already", kMaxHandlesPerClient));
     }
     for (auto& object : objects) {
         const Key key = next_key_++;
-        EBPF_TRY(auto descriptor, handles_.add(key, std::move(object), owner));
-        EBPF_TRY_VOID(watch(handles_.watched(key), key, 0));
-        descriptors.push_back(std::move(descriptor));
+        auto descriptor = handles_.add(key, object, owner);
+        auto watched = descriptor ? watch(handles_.watched(key), key, 0) : Result<void>{};
+        if (!descriptor || !watched) {
+            // Those made already hang up as their descriptors go; this one is not watched.
+            (void)handles_.remove(key);
+            release_later(std::move(objects));
+            return std::unexpected(descriptor ? std::move(watched).error() : std::move(descriptor).error());
+        }
+        descriptors.push_back(*std::move(descriptor));
     }
     return descriptors;
 }
@@ -273,9 +285,9 @@ void EventLoop::send(Key key, Connection& connection, std::vector<std::byte> fra
     serve(key, connection);
 }
 
-void EventLoop::release_later(ObjectRef object) {
+void EventLoop::release_later(std::vector<ObjectRef> objects) {
     // The last reference to a link detaches it, which may block.
-    if (object) workers_->add([object = std::move(object)]() mutable { object.reset(); });
+    if (!objects.empty()) workers_->add([objects = std::move(objects)]() mutable { objects.clear(); });
 }
 
 void EventLoop::show_trace() const {

@@ -20,7 +20,8 @@
 namespace ebpf::service {
 
 /// Serves clients of one Service.
-/// Invariants: a connection that is busy is read no further, so each has at most one request under way;
+/// Invariants: a connection that is busy is read no further, so each has at most one request under way, and
+/// stays until that is answered, also when the client hangs up: connections bound what waits for workers;
 /// handles and connections are touched by the loop's thread only; workers hand results over through
 /// `completions_`. Threads: run() on one; nothing else from outside.
 class EventLoop {
@@ -61,7 +62,7 @@ class EventLoop {
               std::vector<platform::Descriptor> descriptors);
     Result<std::vector<platform::Descriptor>> make_handles(Key owner, std::vector<ObjectRef> objects);
     void collect_completions();
-    void release_later(ObjectRef object);
+    void release_later(std::vector<ObjectRef> objects);
     void show_trace() const;
 
     Service& service_;

@@ -234,6 +234,44 @@ TEST_F(DaemonTest, SurvivesTheDeathOfAClient) {
     EXPECT_TRUE(reaches(client, 0));
 }
 
+TEST_F(DaemonTest, CountsClientsThatLeftWhileTheirRequestsTakeMemory) {
+    constexpr int kMostClients = 2000;  // far more than are served at a time
+    constexpr int kClientsAtOnce = 50;
+    std::string text;
+    for (int i = 0; i < 131072; ++i) text += "r0 = 2\n";
+    protocol::ProgramVerifyRequest request;
+    request.request.type = spec::ProgramType::Xdp;
+    request.request.bytecode = isa::assemble(text + "exit").value();
+    protocol::Header header;
+    header.operation = static_cast<std::uint32_t>(spec::Operation::ProgramVerify);
+    const auto frame = protocol::encode_frame(header, protocol::encode_request(request).value());
+    const auto send_and_leave = [&] {
+        const auto raw = connect_raw();
+        std::span<const std::byte> rest = frame;
+        for (ssize_t done = 1; done > 0 && !rest.empty();) {
+            done = platform::send_with_rights(raw.number(), rest, {});
+            if (done > 0) rest = rest.subspan(static_cast<std::size_t>(done));
+        }
+    };
+    const auto status = [this] {
+        const auto ids = Client(*connect()).ids(ObjectKind::Map);
+        return ids ? Status::Ok : ids.error().status();
+    };
+    // Sending takes less time than verifying.
+    bool is_refused = false;
+    for (int clients = 0; clients < kMostClients && !is_refused; clients += kClientsAtOnce) {
+        for (int i = 0; i < kClientsAtOnce; ++i) send_and_leave();
+        is_refused = status() == Status::LimitExceeded;
+    }
+    EXPECT_TRUE(is_refused);
+    bool is_served = false;
+    for (int i = 0; i < 4 * kPatience && !is_served; ++i) {
+        std::this_thread::sleep_for(kPause);
+        is_served = status() == Status::Ok;
+    }
+    EXPECT_TRUE(is_served) << "as requests are done, there is room again";
+}
+
 TEST_F(DaemonTest, RefusesBrokenMessages) {
     protocol::Header header;
     header.operation = static_cast<std::uint32_t>(spec::Operation::MapNextId);
