@@ -91,10 +91,8 @@ Result<Ref<runtime::ProgramObject>> publish(Call& call, const verifier::Request&
     definition.creator_uid = call.caller.uid;
     auto program = call.context().add_program(definition);
     if (!program) return fail_with(program.error(), "publishing");
-    auto& notes = call.service.notes();
-    notes.sweep([&](std::uint32_t id) { return call.context().find_program(id).has_value(); },
-                [&](std::uint32_t id) { return call.context().find_map(id).has_value(); });
-    notes.add_program((*program)->id(), {request.lines, request.subprograms});
+    call.service.sweep_notes();
+    call.service.notes().add_program((*program)->id(), {request.lines, request.subprograms});
     return *std::move(program);
 }
 

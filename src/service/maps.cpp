@@ -49,6 +49,8 @@ Result<protocol::MapCreateReply> carry_out(Call& call, const protocol::MapCreate
                                      message.max_entries, message.flags));
     }
     if (!message.types.empty()) {
+        // Clients may make and close maps without ever loading a program.
+        if (call.service.notes().is_sweep_due()) call.service.sweep_notes();
         call.service.notes().add_map((*map)->id(), message.key_type, message.value_type, message.types);
     }
     protocol::MapCreateReply reply;

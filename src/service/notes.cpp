@@ -40,6 +40,13 @@ void Notes::sweep(const IsAlive& is_program_alive, const IsAlive& is_map_alive) 
     std::erase_if(programs_, [&](const auto& entry) { return !is_program_alive(entry.first); });
     std::erase_if(maps_, [&](const auto& entry) { return !is_map_alive(entry.first); });
     std::erase_if(shared_types_, [](const auto& entry) { return entry.second.expired(); });
+    left_by_sweep_ = programs_.size() + maps_.size();
+}
+
+bool Notes::is_sweep_due() const {
+    constexpr std::size_t kAFew = 8;
+    const std::lock_guard lock(mutex_);
+    return programs_.size() + maps_.size() > 2 * left_by_sweep_ + kAFew;
 }
 
 }  // namespace ebpf::service

@@ -44,12 +44,16 @@ class Notes {
     using IsAlive = std::function<bool(std::uint32_t id)>;
     /// Forgets what belongs to objects that are gone. Cost: a call for each note.
     void sweep(const IsAlive& is_program_alive, const IsAlive& is_map_alive);
+    /// Whether there are twice as many notes as the last sweep left, and a few: sweeping then bounds what is
+    /// kept for objects that are gone, at a constant cost for each note.
+    [[nodiscard]] bool is_sweep_due() const;
 
   private:
     mutable std::mutex mutex_;
     std::map<std::uint32_t, ProgramNote> programs_;
     std::map<std::uint32_t, MapNote> maps_;
     std::map<platform::Sha256, std::weak_ptr<const std::vector<std::byte>>> shared_types_;
+    std::size_t left_by_sweep_ = 0;
 };
 
 }  // namespace ebpf::service

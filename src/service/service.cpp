@@ -54,6 +54,11 @@ Service::~Service() {
     runtime::Context::destroy(context_);
 }
 
+void Service::sweep_notes() {
+    notes_.sweep([this](std::uint32_t id) { return context_->find_program(id).has_value(); },
+                 [this](std::uint32_t id) { return context_->find_map(id).has_value(); });
+}
+
 Result<Answer> Service::handle(const Caller& caller, const protocol::AnyRequest& request,
                                std::span<const ObjectRef> handles) {
     Call call{*this, caller, handles, {}};

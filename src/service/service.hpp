@@ -53,6 +53,8 @@ class Service {
     [[nodiscard]] runtime::Context& context() { return *context_; }
     [[nodiscard]] VerifierRunner& verifier() { return *verifier_; }
     [[nodiscard]] Notes& notes() { return notes_; }
+    /// Forgets notes of objects that are gone.
+    void sweep_notes();
 
   private:
     Service(runtime::Context& context, VerifierRunner& verifier) : context_(&context), verifier_(&verifier) {}

@@ -199,5 +199,25 @@ TEST(Service, BelievesOnlyReportsForTheExactRequest) {
     EXPECT_EQ(service->context().next_id(runtime::ObjectKind::Program, 0).error(), Status::NotFound);
 }
 
+TEST(Service, ForgetsTheTypesOfMapsThatAreGone) {
+    service::InProcessVerifier verifier;
+    auto service = service::Service::create({.verifier = &verifier, .context = {}}).value();
+    protocol::MapCreateRequest request;
+    request.type = static_cast<std::uint32_t>(spec::MapType::Array);
+    request.key_size = 4;
+    request.value_size = 8;
+    request.max_entries = 1;
+    const auto create = [&](std::uint8_t content) {
+        request.types.assign(16, std::byte{content});
+        return service->handle({}, request, {}).value().handles.at(0);
+    };
+    const auto kept = create(1);
+    const std::uint32_t first_gone = create(2)->id();
+    for (std::uint8_t i = 3; i < 40; ++i) create(i);
+    EXPECT_EQ(service->notes().map(first_gone).types, nullptr);
+    ASSERT_NE(service->notes().map(kept->id()).types, nullptr);
+    EXPECT_EQ(service->notes().map(kept->id()).types->at(0), std::byte{1});
+}
+
 }  // namespace
 }  // namespace ebpf::client
