@@ -54,6 +54,7 @@ template <typename V>
 void fields(V& v, FieldsOf<V, Limits>& m) {
     v.number("time_ns", m.time_ns);
     v.number("memory_bytes", m.memory_bytes);
+    v.number("instructions", m.instructions);
     v.number("path_budget", m.path_budget);
 }
 

@@ -21,6 +21,7 @@ Result<protocol::ProgramVerifyReply> carry_out(Call& call, const protocol::Progr
     const verifier::Limits most;
     request.limits.time_ns = std::min(request.limits.time_ns, most.time_ns);
     request.limits.memory_bytes = std::min(request.limits.memory_bytes, most.memory_bytes);
+    request.limits.instructions = std::min(request.limits.instructions, most.instructions);
     request.limits.path_budget = std::min(request.limits.path_budget, most.path_budget);
     request.wants_invariants = false;
     protocol::ProgramVerifyReply reply;
