@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "protocol/fields.hpp"
+#include "spec/fingerprint.hpp"
 
 namespace ebpf::protocol {
 namespace {
@@ -88,12 +89,25 @@ Result<AnyReply> decode_reply(std::uint32_t operation, std::span<const std::byte
     return unknown(operation);
 }
 
+// The tables are part of what is asked: a verifier of another build must not answer, nor its answer count.
 Result<std::vector<std::byte>> encode_verification(const verifier::Request& request) {
-    return encode("verification request", request);
+    Encoder encoder;
+    encoder.number("tables", spec::table_fingerprint());
+    fields(encoder, request);
+    if (!encoder.is_good()) return faulty(Status::TooBig, "verification request", encoder.fault());
+    return encoder.take();
 }
 
 Result<verifier::Request> decode_verification(std::span<const std::byte> bytes) {
-    return decode<verifier::Request>("verification request", bytes);
+    Decoder decoder(bytes);
+    std::uint64_t tables = 0;
+    decoder.number("tables", tables);
+    if (decoder.is_good() && tables != spec::table_fingerprint())
+        return fail(Status::VersionMismatch, "verification request: it comes from another build");
+    verifier::Request request;
+    fields(decoder, request);
+    if (!decoder.finish()) return faulty(Status::Malformed, "verification request", decoder.fault());
+    return request;
 }
 
 Result<std::vector<std::byte>> encode_report(const verifier::Report& report) {

@@ -97,7 +97,8 @@ Result<std::vector<std::byte>> encode_reply(const AnyReply& reply);
 Result<AnyRequest> decode_request(std::uint32_t operation, std::span<const std::byte> bytes);
 Result<AnyReply> decode_reply(std::uint32_t operation, std::span<const std::byte> bytes);
 
-/// The same for what the verifier process reads and writes. Errors: Malformed, TooBig.
+/// The same for what the verifier process reads and writes. Requests carry spec::table_fingerprint(). Errors:
+/// Malformed, TooBig; VersionMismatch - the request was made with other tables.
 Result<std::vector<std::byte>> encode_verification(const verifier::Request& request);
 Result<verifier::Request> decode_verification(std::span<const std::byte> bytes);
 Result<std::vector<std::byte>> encode_report(const verifier::Report& report);

@@ -156,8 +156,10 @@ verifier::Report report_of_end(const siginfo_t& end) {
             return refusal("limit", "V041", "the verifier process ran out of memory");
         case VerifierExit::NoJail:
             return refusal("internal", "V043", "the verifier process could not be jailed on this host");
-        case VerifierExit::Done:
         case VerifierExit::BadRequest:
+            return refusal("internal", "V043",
+                           "the verifier process does not understand the request: it is of another build");
+        case VerifierExit::Done:
         case VerifierExit::NoReport:
             break;
     }
@@ -175,6 +177,11 @@ void ProcessVerifier::cancel() {
 
 Result<protocol::BoundReport> ProcessVerifier::run(const verifier::Request& request) {
     EBPF_TRY(const auto bytes, protocol::encode_verification(request));
+    if (bytes.size() > spec::kMaxMessageBytes) {
+        return fail(Status::TooBig, fmt::format("program with frozen maps and source lines has {} bytes, at "
+                                                "most {} can be verified",
+                                                bytes.size(), spec::kMaxMessageBytes));
+    }
     EBPF_TRY(const Descriptor request_memory, make_request(bytes));
     EBPF_TRY(const Descriptor report_memory, make_memory("ebpf-report"));
     protocol::BoundReport result;

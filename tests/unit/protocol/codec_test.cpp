@@ -190,6 +190,15 @@ TEST(RequestHash, CoversEveryByteOfTheRequest) {
     EXPECT_NE(request_hash(frozen).value(), hash);
 }
 
+TEST(RequestHash, CoversTheTablesOfTheBuild) {
+    auto bytes = encode_verification(filled<verifier::Request>()).value();
+    ASSERT_TRUE(decode_verification(bytes));
+    bytes[0] ^= std::byte{1};  // as a verifier with another table of helpers sees it
+    const auto foreign = decode_verification(bytes);
+    ASSERT_FALSE(foreign);
+    EXPECT_EQ(foreign.error().status(), Status::VersionMismatch);
+}
+
 TEST(RequestHash, TravelsWithTheReport) {
     BoundReport report;
     report.request[5] = std::byte{9};
