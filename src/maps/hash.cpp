@@ -116,7 +116,10 @@ class HashMap final : public Map {
         const std::uint64_t buckets_offset = round_up(sizeof(RegionHeader), kValueAlignment);
         const std::uint64_t elements_offset =
             round_up(buckets_offset + std::uint64_t{buckets} * sizeof(std::uint32_t), kValueAlignment);
-        if (!take_region(elements_offset + stride_ * element_count_)) return false;
+        const std::uint64_t bytes = elements_offset + stride_ * element_count_;
+        // With small keys and values, what surrounds them is many times their size.
+        if (bytes + element_count_ * sizeof(Side) > spec::kMaxMapBytes) return false;
+        if (!take_region(bytes)) return false;
 
         header_ = ::new (region_) RegionHeader();
         header_->shape = shape_;

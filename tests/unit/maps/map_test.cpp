@@ -145,6 +145,15 @@ TEST_F(MapTest, HashHonoursFlagsAndLimit) {
     EXPECT_EQ(hash.update(&key, &value, spec::kUpdateAny), Status::Ok);
 }
 
+TEST_F(MapTest, HashMemoryIsLimitedAsAWhole) {
+    // 1 GiB of keys and values, but several times that with what surrounds each of them.
+    const MapShape shape = hash_of(4, 4, 1U << 27U);
+    ASSERT_EQ(validate_shape(shape), Status::Ok);
+    const auto refused = Map::create(shape, *domain);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error(), Status::OutOfMemory);
+}
+
 TEST_F(MapTest, HashAddressStaysValidInsideTheEpochThatDeletes) {
     Map& hash = make(hash_of(4, 8, 4));
     const epoch::ReaderScope scope(*domain);
