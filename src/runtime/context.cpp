@@ -177,7 +177,7 @@ StatusOr<std::uint64_t> Context::run(ProgramObject& program, void* host_context,
     if (r2 != (is_memory ? program.memory_length() : 0)) return std::unexpected(Status::InvalidArgument);
     ebpf_hook_thread thread{state_, 0, {}};
     thread.invocation.services = &state_->services;
-    Dispatch::begin(thread);
+    Dispatch::begin(thread, state_->lease_slot_behind_hooks());
     const std::uint64_t result = is_memory ? Dispatch::run_memory(program, thread, host_context, r2)
                                            : Dispatch::run(program, thread, host_context);
     Dispatch::end(thread);

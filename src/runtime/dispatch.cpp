@@ -34,7 +34,11 @@ void Dispatch::thread_leave(ebpf_hook_thread* thread) noexcept {
 }
 
 void Dispatch::begin(ebpf_hook_thread& thread) noexcept {
-    thread.slot = thread.state->lease_slot();
+    begin(thread, thread.state->lease_slot());
+}
+
+void Dispatch::begin(ebpf_hook_thread& thread, epoch::Slot slot) noexcept {
+    thread.slot = slot;
     thread.invocation.slot = thread.slot;
     thread.state->domain.enter(thread.slot);
 }

@@ -25,6 +25,8 @@ class Dispatch {
     static const ebpf_hook_dispatch& table(spec::ProgramType type) noexcept;
 
     static void begin(ebpf_hook_thread& thread) noexcept;
+    /// The same with a slot that was leased for it.
+    static void begin(ebpf_hook_thread& thread, epoch::Slot slot) noexcept;
     static void end(ebpf_hook_thread& thread) noexcept;
     /// Runs `program` on a context structure. Requires: between begin() and end().
     static std::uint64_t run(const ProgramObject& program, ebpf_hook_thread& thread, void* context) noexcept;

@@ -180,14 +180,28 @@ void State::detach_all(const Provider* provider) noexcept {
 }
 
 epoch::Slot State::lease_slot() noexcept {
+    if (const auto slot = domain.lease_slot()) return *slot;
+    hooks_waiting.fetch_add(1, std::memory_order_relaxed);
     for (unsigned spins = 0;; ++spins) {
-        if (const auto slot = domain.lease_slot()) return *slot;
+        if (const auto slot = domain.lease_slot()) {
+            hooks_waiting.fetch_sub(1, std::memory_order_relaxed);
+            return *slot;
+        }
         constexpr unsigned kSpinsBeforeYield = 100;
         if (spins < kSpinsBeforeYield) {
             platform::relax();
         } else {
             platform::yield();
         }
+    }
+}
+
+epoch::Slot State::lease_slot_behind_hooks() noexcept {
+    while (true) {
+        if (hooks_waiting.load(std::memory_order_relaxed) == 0) {
+            if (const auto slot = domain.lease_slot()) return *slot;
+        }
+        platform::yield();
     }
 }
 

@@ -89,8 +89,10 @@ struct State {
         release(object, sizeof(T), alignof(T));
     }
 
-    /// Waits until a per-CPU slot is free and takes it.
+    /// Waits until a per-CPU slot is free and takes it: for hook threads.
     epoch::Slot lease_slot() noexcept;
+    /// The same for requests, which let waiting hook threads go first, however often they run programs.
+    epoch::Slot lease_slot_behind_hooks() noexcept;
 
     Context context;
     epoch::Domain& domain;
@@ -107,6 +109,7 @@ struct State {
 
     std::atomic<Object*> dead{nullptr};
     std::atomic<bool> is_reaping{false};
+    std::atomic<std::uint32_t> hooks_waiting{0};  // hook threads in lease_slot()
 };
 
 }  // namespace ebpf::runtime

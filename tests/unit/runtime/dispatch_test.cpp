@@ -50,6 +50,32 @@ TEST_F(Dispatching, GivesProgramsTheirContext) {
     EXPECT_EQ(context_->run(*program, &xdp, 1).error(), Status::InvalidArgument);
 }
 
+TEST_F(Dispatching, LetsHookThreadsGoBeforeRequests) {
+    const Ref<ProgramObject> busy = make_body([](engine::Invocation&) -> std::uint64_t {
+        const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(1);
+        while (std::chrono::steady_clock::now() < end) continue;
+        return 0;
+    });
+    const auto attached = link(make_program(7));
+    const std::uint32_t requests = context_->slots();
+    std::atomic<bool> is_over{false};
+    std::vector<std::jthread> threads;
+    for (std::uint32_t i = 0; i < requests; ++i) {
+        threads.emplace_back([&] {
+            while (!is_over) EXPECT_TRUE(context_->run(*busy, &no_packet_, 0));
+        });
+    }
+    while (busy->run_count() < requests) std::this_thread::yield();
+    constexpr std::uint64_t kInvocations = 20;
+    const std::uint64_t before = busy->run_count();
+    for (std::uint64_t i = 0; i < kInvocations; ++i) {
+        EXPECT_EQ(FakeProvider::fire(*provider_.attachments[0], &no_packet_), 7U);
+    }
+    // For each: what was running, and what had just found that no hook waits.
+    EXPECT_LE(busy->run_count() - before, kInvocations * 2 * requests);
+    is_over = true;
+}
+
 TEST_F(Dispatching, GivesMemoryProgramsTheirMemory) {
     FakeProvider memory_hook(static_cast<std::uint32_t>(spec::ProgramType::Memory), kXdpAttach);
     EXPECT_EQ(context_->register_provider(&memory_hook.table), Status::Ok);
