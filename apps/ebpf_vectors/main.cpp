@@ -138,6 +138,7 @@ int main(int argc, char** argv) try {
     bool no_verify = false;
     CLI::App app{"Runs test vectors (.bpft, .data) and compares what happens with what they expect.",
                  "ebpf-vectors"};
+    app.allow_windows_style_options(false);  // a path may start with a slash on every host
     app.add_option("--engine", arguments.run.engine, "engine to run them on")
         ->check(CLI::IsMember({"interpreter"}));
     app.add_flag("--json", arguments.is_json, "print the summary as JSON");

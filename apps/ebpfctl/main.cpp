@@ -104,6 +104,7 @@ int run(Invocation& invocation) {
 int parse_and_run(int argc, char** argv) {
     Invocation invocation;
     CLI::App app("Verify, load, run, attach and observe eBPF programs outside the kernel", "ebpfctl");
+    app.allow_windows_style_options(false);  // a path may start with a slash on every host
     app.require_subcommand(1);
     app.footer(kGrammar);
     add_options(app, invocation);
