@@ -95,7 +95,7 @@ class Builder {
                 Visit& visit = chain.back();
                 const Function& function = graph_.functions[visit.function];
                 bool descended = false;
-                while (visit.slot < function.end_slot && !descended) {
+                while (!descended && visit.slot < function.end_slot) {
                     const std::uint32_t slot = visit.slot;
                     if (code_[slot].spec().family != Family::CallLocal) {
                         ++visit.slot;
@@ -106,7 +106,7 @@ class Builder {
                     if (mark[callee] == 0) {
                         mark[callee] = 1;
                         chain.push_back({callee, graph_.functions[callee].first_slot});
-                        descended = true;  // `visit` may dangle now
+                        descended = true;  // `visit` dangles from here on: the condition must not read it
                         continue;
                     }
                     depth[visit.function] = std::max(depth[visit.function], depth[callee] + 1);

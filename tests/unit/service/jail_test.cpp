@@ -68,7 +68,7 @@ TEST(Jail, DeniesExecutableMemory) {
     })));
 }
 
-#if !defined(__SANITIZE_ADDRESS__)
+#if !defined(EBPF_ADDRESS_SANITIZER)
 TEST(Jail, BoundsMemory) {
     const int status = in_jail([] {
         constexpr std::size_t kTooMuch = std::size_t{3} << 30U;

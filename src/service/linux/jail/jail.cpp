@@ -59,7 +59,7 @@ Result<void> limit(__rlimit_resource resource, std::uint64_t value, const char* 
 }
 
 Result<void> set_limits(const JailLimits& limits) {
-#if !defined(__SANITIZE_ADDRESS__)
+#if !defined(EBPF_ADDRESS_SANITIZER)
     // AddressSanitizer reserves terabytes of address space.
     EBPF_TRY_VOID(limit(RLIMIT_AS, limits.address_space_bytes, "RLIMIT_AS"));
 #endif
