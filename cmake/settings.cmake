@@ -22,8 +22,4 @@ add_library(ebpf_sanitizers INTERFACE)
 if(EBPF_SANITIZE)
     target_compile_options(ebpf_sanitizers INTERFACE -fsanitize=${EBPF_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
     target_link_options(ebpf_sanitizers INTERFACE -fsanitize=${EBPF_SANITIZE})
-    if(EBPF_SANITIZE MATCHES "address")
-        # Its shadow memory does not fit into the address space limits that jails set.
-        target_compile_definitions(ebpf_sanitizers INTERFACE EBPF_ADDRESS_SANITIZER=1)
-    endif()
 endif()

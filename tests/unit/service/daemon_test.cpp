@@ -45,8 +45,8 @@ class DaemonTest : public testing::Test {
         folder_ = folder.data();
         socket_ = folder_ + "/s";
         pid_ = start();
-        for (int i = 0; i < kPatience && access(socket_.c_str(), F_OK) != 0; ++i)
-            std::this_thread::sleep_for(kPause);
+        // The path appears a moment before the daemon listens.
+        ASSERT_TRUE(is_served()) << "the daemon does not answer";
     }
 
     void TearDown() override {
@@ -67,6 +67,14 @@ class DaemonTest : public testing::Test {
             _exit(127);
         }
         return pid;
+    }
+
+    [[nodiscard]] bool is_served() const {
+        for (int i = 0; i < kPatience; ++i) {
+            if (SocketBackend::connect(socket_)) return true;
+            std::this_thread::sleep_for(kPause);
+        }
+        return false;
     }
 
     int stop() {
@@ -350,12 +358,7 @@ TEST_F(DaemonTest, ReplacesTheSocketOfADeadDaemon) {
     waitpid(pid_, nullptr, 0);
     ASSERT_EQ(access(socket_.c_str(), F_OK), 0);
     pid_ = start();
-    bool is_served = false;
-    for (int i = 0; i < kPatience && !is_served; ++i) {
-        is_served = SocketBackend::connect(socket_).has_value();
-        if (!is_served) std::this_thread::sleep_for(kPause);
-    }
-    EXPECT_TRUE(is_served);
+    EXPECT_TRUE(is_served());
 }
 
 TEST(ProcessVerifier, RefusesWhatAProgramThatIsNoVerifierSays) {

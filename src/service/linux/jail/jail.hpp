@@ -8,6 +8,15 @@
 
 #include "base/error.hpp"
 
+// The sanitizer's shadow memory does not fit into the address space limit of a jail.
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define EBPF_ADDRESS_SANITIZER 1
+#endif
+#elif defined(__SANITIZE_ADDRESS__)
+#define EBPF_ADDRESS_SANITIZER 1
+#endif
+
 namespace ebpf::service {
 
 /// Bounds on the process, enforced by the kernel.
