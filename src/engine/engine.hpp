@@ -8,6 +8,7 @@
 
 #include "base/status.hpp"
 #include "isa/instruction.hpp"
+#include "spec/maps.hpp"
 
 namespace ebpf::engine {
 
@@ -24,10 +25,16 @@ struct HelperBinding {
     bool is_tail_call = false;
 };
 
-/// What LoadImm64 MapIndex and MapIndexValue become.
+/// The lookup function of one map: `map` is MapBinding::handle. Called inside the invocation's epoch.
+using MapLookupFunction = void* (*)(std::uint64_t map, const void* key) noexcept;
+
+/// What LoadImm64 MapIndex and MapIndexValue become, and what an engine needs for access without a helper.
 struct MapBinding {
     std::uint64_t handle = 0;         ///< what helpers take as their Map argument: address of a maps::Map
     std::uint64_t value_address = 0;  ///< address of element 0's value for MapIndexValue; 0: not allowed
+    spec::MapShape shape;
+    std::uint32_t element_stride = 0;    ///< arrays: bytes from one value to the next; else 0
+    MapLookupFunction lookup = nullptr;  ///< nullptr: only through the helper
 };
 
 struct Bindings {

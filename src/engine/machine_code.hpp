@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT
+// What a code generator hands over: machine code that some process translated, to be placed and run in this
+// one.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "base/status.hpp"
+#include "engine/engine.hpp"
+
+namespace ebpf::engine {
+
+/// What an 8-byte little-endian field of the code is to hold when it is placed.
+enum class RelocationKind : std::uint8_t {
+    MapHandle,    ///< MapBinding::handle of map `index`
+    MapValue,     ///< MapBinding::value_address of map `index`, plus addend
+    MapLookup,    ///< MapBinding::lookup of map `index`
+    Helper,       ///< HelperBinding::function of helper number `index`
+    PacketBytes,  ///< engine::packet_bytes()
+};
+
+struct Relocation {
+    std::uint32_t offset = 0;  ///< of the field, in bytes from the code's start
+    RelocationKind kind = RelocationKind::MapHandle;
+    std::uint32_t index = 0;
+    std::uint64_t addend = 0;
+};
+
+/// Machine code for this host. Its first byte is a function with the host's C calling convention,
+/// `std::uint64_t run(const Image&, Invocation&)`, that may be entered on any number of threads at once.
+/// A tail call that succeeds returns from it with Invocation::tail_target set (see engine::run()).
+struct MachineCode {
+    std::span<const std::byte> code;
+    std::span<const Relocation> relocations;
+};
+
+/// Copies the code into memory of its own, fills in the relocations, and makes it executable; at no time is
+/// it writable and executable. Guard bytes that trap surround it. Free it with image->destroy(image).
+/// Requires: a code generator of this project made `code` from a verified program.
+/// Errors: NotFound - a map or helper that is not bound; Malformed - a relocation outside the code;
+/// NoPermission - the host does not allow executable memory; OutOfMemory. Threads: any.
+StatusOr<Image*> place(const MachineCode& code, const Bindings& bindings) noexcept;
+
+}  // namespace ebpf::engine
