@@ -16,17 +16,17 @@ namespace ebpf::jit {
 struct Location {
     enum class Kind : std::uint8_t {
         None,
-        Register,  ///< index: its number
-        Slot,      ///< index: number of an 8-byte spill slot
-        Remake,    ///< nowhere; index: the ValueId that the target makes on the spot
+        InRegister,  ///< index: its number
+        Slot,        ///< index: number of an 8-byte spill slot
+        Remake,      ///< nowhere; index: the ValueId that the target makes on the spot
     };
     Kind kind = Kind::None;
     std::uint32_t index = 0;
 
-    static constexpr Location in(Register r) { return {Kind::Register, r}; }
+    static constexpr Location in(Register r) { return {Kind::InRegister, r}; }
     static constexpr Location slot(std::uint32_t number) { return {Kind::Slot, number}; }
     static constexpr Location remake(ValueId value) { return {Kind::Remake, value}; }
-    [[nodiscard]] constexpr bool is_register() const { return kind == Kind::Register; }
+    [[nodiscard]] constexpr bool is_register() const { return kind == Kind::InRegister; }
     [[nodiscard]] constexpr bool is_slot() const { return kind == Kind::Slot; }
     [[nodiscard]] constexpr bool is_remake() const { return kind == Kind::Remake; }
     /// Requires: is_register().

@@ -64,17 +64,17 @@ enum class Role : std::uint8_t {
 
 /// Where an operand may be.
 enum class Policy : std::uint8_t {
-    Register,  ///< any allocatable register that the instruction does not clobber
-    Any,       ///< that, or a spill slot (uses only)
-    Anything,  ///< that, or a value to be made on the spot: Location::Kind::Remake (uses only)
-    Fixed,     ///< exactly Operand::fixed, which need not be allocatable. A value that lives on is also kept
-               ///< elsewhere. At most one use and one result or temporary of an instruction name a register
+    InRegister,  ///< any allocatable register that the instruction does not clobber
+    Any,         ///< that, or a spill slot (uses only)
+    Anything,    ///< that, or a value to be made on the spot: Location::Kind::Remake (uses only)
+    Fixed,  ///< exactly Operand::fixed, which need not be allocatable. A value that lives on is also kept
+            ///< elsewhere. At most one use and one result or temporary of an instruction name a register
 };
 
 struct Operand {
     ValueId value = ir::kNone;  ///< kNone: Temporary
     Role role = Role::Use;
-    Policy policy = Policy::Register;
+    Policy policy = Policy::InRegister;
     Register fixed = kNoRegister;
 };
 
