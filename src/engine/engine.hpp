@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <utility>
 
 #include "base/status.hpp"
 #include "isa/instruction.hpp"
@@ -58,9 +59,11 @@ struct Invocation {
         nullptr;  ///< where the packet's start is kept, for PacketAbs/PacketInd; or nullptr
     std::uint8_t** packet_data_end = nullptr;
     const Services* services = nullptr;
-    std::uint32_t slot = 0;              ///< per-CPU slot leased by the invoking thread
-    std::uint32_t tail_calls = 0;        ///< made so far
-    const Image* tail_target = nullptr;  ///< set by the tail_call helper: go on there
+    std::uint32_t slot = 0;        ///< per-CPU slot leased by the invoking thread
+    std::uint32_t tail_calls = 0;  ///< made so far
+    /// Set by the tail_call helper. An image that returns with it set has ended in a tail call to it, and
+    /// what it returned does not count; an engine may as well go on there itself and clear it. See run().
+    const Image* tail_target = nullptr;
 };
 
 enum class EngineKind : std::uint8_t { Interpreter, Jit, Native };
@@ -70,7 +73,25 @@ struct Image {
     EngineKind kind = EngineKind::Interpreter;
     std::uint64_t (*run)(const Image& image, Invocation& invocation) noexcept = nullptr;
     void (*destroy)(Image* image) noexcept = nullptr;
-    std::size_t bytes = 0;  ///< memory of the image
+    std::size_t bytes = 0;            ///< memory of the image
+    std::span<const std::byte> code;  ///< its machine code, where the engine has any that can be shown
 };
+
+/// Runs `image` and, by tail calls, those after it; returns the last one's result. Everybody who runs
+/// programs calls this. Requires: inside the invocation's epoch; tail_target is nullptr.
+inline std::uint64_t run(const Image& image, Invocation& invocation) noexcept {
+    std::uint64_t result = image.run(image, invocation);
+    while (invocation.tail_target != nullptr) [[unlikely]] {
+        const Image& target = *std::exchange(invocation.tail_target, nullptr);
+        result = target.run(target, invocation);
+    }
+    return result;
+}
+
+/// Returns the packet's bytes [offset, offset + size), or nullptr if it has not got them: what PacketAbs and
+/// PacketInd read. Offsets below zero, through which Linux reaches link and network headers, count as
+/// outside. Source: Linux kernel/bpf/verifier.c and net/core/filter.c (bpf_gen_ld_abs).
+const std::uint8_t* packet_bytes(const Invocation& invocation, std::int64_t offset,
+                                 std::size_t size) noexcept;
 
 }  // namespace ebpf::engine

@@ -18,7 +18,7 @@ enum class RelocationKind : std::uint8_t {
     MapValue,     ///< MapBinding::value_address of map `index`, plus addend
     MapLookup,    ///< MapBinding::lookup of map `index`
     Helper,       ///< HelperBinding::function of helper number `index`
-    PacketBytes,  ///< engine::packet_bytes()
+    PacketBytes,  ///< address of engine::packet_bytes()
 };
 
 struct Relocation {
@@ -37,10 +37,12 @@ struct MachineCode {
 };
 
 /// Copies the code into memory of its own, fills in the relocations, and makes it executable; at no time is
-/// it writable and executable. Guard bytes that trap surround it. Free it with image->destroy(image).
+/// it writable and executable. Bytes that trap follow it and inaccessible pages surround it. Image::code is
+/// the placed code, Image::kind Jit. Free it with image->destroy(image).
 /// Requires: a code generator of this project made `code` from a verified program.
-/// Errors: NotFound - a map or helper that is not bound; Malformed - a relocation outside the code;
-/// NoPermission - the host does not allow executable memory; OutOfMemory. Threads: any.
+/// Errors: NotFound - a map or helper that is not bound; Malformed - a relocation outside the code or of no
+///   kind; InvalidArgument - no code; NoPermission - the host does not allow executable memory; NotSupported
+///   - it has none; OutOfMemory. Threads: any.
 StatusOr<Image*> place(const MachineCode& code, const Bindings& bindings) noexcept;
 
 }  // namespace ebpf::engine

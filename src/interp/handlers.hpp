@@ -216,24 +216,20 @@ struct CallHelperHandler : FallsThrough {
     }
 };
 
-/// Goes on in the program that the helper named, in the current frame; or after the call when it named none
-/// or that one cannot be entered. The helper keeps the limit on tail calls and counts them.
+/// Goes on in the program that the helper named: here, if it is of this kind, else returns nullptr with
+/// tail_target set (see engine::run()). After the call when it named none or that one cannot be entered. The
+/// helper keeps the limit on tail calls and counts them.
 const Op* enter_tail_call(const Op* next, std::uint64_t* registers, Machine& machine) noexcept;
 
-struct CallTailHandler : FallsThrough {
+struct CallTailHandler {
+    static constexpr bool kMayEnd = true;
     static const Op* run(const Op* op, std::uint64_t* registers, Machine& machine) noexcept {
         CallHelperHandler::run(op, registers, machine);
         return enter_tail_call(op + 1, registers, machine);
     }
 };
 
-/// Returns the packet's bytes [offset, offset + size), or nullptr if it has not got them.
-const std::uint8_t* packet_bytes(const engine::Invocation& invocation, std::int64_t offset,
-                                 std::size_t size) noexcept;
-
-// A load outside the packet returns 0 from the function that does it. Offsets below zero, through which Linux
-// reaches link and network headers, count as outside. Source: RFC 9669 section 5.5; Linux
-// kernel/bpf/verifier.c and net/core/filter.c (bpf_gen_ld_abs).
+// A load outside the packet returns 0 from the function that does it. Source: RFC 9669 section 5.5.
 template <std::uint8_t size, bool is_indirect>
 struct PacketHandler {
     static constexpr bool kMayEnd = true;
@@ -244,7 +240,7 @@ struct PacketHandler {
             offset = static_cast<std::int32_t>(static_cast<std::uint32_t>(registers[op->fields.src]) +
                                                static_cast<std::uint32_t>(op->fields.imm));
         }
-        const std::uint8_t* bytes = packet_bytes(machine.invocation, offset, size);
+        const std::uint8_t* bytes = engine::packet_bytes(machine.invocation, offset, size);
         registers[0] = 0;
         if (bytes == nullptr) return leave_frame(registers, machine);
         std::uint64_t value = 0;

@@ -13,15 +13,16 @@ constexpr std::int64_t kTailCallFailed = -22;
 const Op* enter_tail_call(const Op* next, std::uint64_t* registers, Machine& machine) noexcept {
     engine::Invocation& invocation = machine.invocation;
     const engine::Image* target = invocation.tail_target;
-    invocation.tail_target = nullptr;
     if (target == nullptr) return next;
     const auto* program = static_cast<const Program*>(target);
+    const bool is_same_kind =
+        target->kind == engine::EngineKind::Interpreter && program->dispatch == machine.program->dispatch;
+    if (!is_same_kind && machine.depth == 0) return nullptr;
+    invocation.tail_target = nullptr;
     // Deviates: Linux lets a chain of tail calls out of subprograms use 33 x 256 bytes of stack; here all
-    // frames together are kMaxCallFrames, and a tail call whose target needs more than is left fails.
-    const bool can_enter = target->kind == engine::EngineKind::Interpreter &&
-                           program->dispatch == machine.program->dispatch &&
-                           machine.depth + program->frames <= spec::kMaxCallFrames;
-    if (!can_enter) {
+    // frames together are kMaxCallFrames, and a tail call whose target needs more than is left fails, as
+    // does one out of a subprogram into another engine. The verifier allows none out of subprograms.
+    if (!is_same_kind || machine.depth + program->frames > spec::kMaxCallFrames) {
         registers[0] = static_cast<std::uint64_t>(kTailCallFailed);
         return next;
     }
@@ -29,17 +30,6 @@ const Op* enter_tail_call(const Op* next, std::uint64_t* registers, Machine& mac
     registers[1] = reinterpret_cast<std::uintptr_t>(invocation.context);
     registers[2] = invocation.r2;
     return program->ops;
-}
-
-const std::uint8_t* packet_bytes(const engine::Invocation& invocation, std::int64_t offset,
-                                 std::size_t size) noexcept {
-    if (invocation.packet_data == nullptr || invocation.packet_data_end == nullptr || offset < 0)
-        return nullptr;
-    const std::uint8_t* data = *invocation.packet_data;
-    const auto length = static_cast<std::uint64_t>(*invocation.packet_data_end - data);
-    const auto start = static_cast<std::uint64_t>(offset);
-    if (start > length || size > length - start) return nullptr;
-    return data + start;
 }
 
 std::uint64_t run_chained(const engine::Image& image, engine::Invocation& invocation) noexcept {

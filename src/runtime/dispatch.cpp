@@ -53,20 +53,19 @@ void Dispatch::end(ebpf_hook_thread& thread) noexcept {
                                                                    ebpf_hook_thread& thread) noexcept {
     const engine::Image& image = *program.target_.image;
     const std::uint64_t start = platform::monotonic_ns();
-    const std::uint64_t result = image.run(image, thread.invocation);
+    const std::uint64_t result = engine::run(image, thread.invocation);
     add(program.counters_[thread.slot].time_ns, platform::monotonic_ns() - start);
     return result;
 }
 
 inline std::uint64_t Dispatch::execute(const ProgramObject& program, ebpf_hook_thread& thread) noexcept {
     thread.invocation.tail_calls = 0;
-    thread.invocation.tail_target = nullptr;
     add(program.counters_[thread.slot].runs, 1);
     if (thread.state->is_stats_enabled.load(std::memory_order_relaxed)) [[unlikely]] {
         return execute_timed(program, thread);
     }
     const engine::Image& image = *program.target_.image;
-    return image.run(image, thread.invocation);
+    return engine::run(image, thread.invocation);
 }
 
 std::uint64_t Dispatch::run(const ProgramObject& program, ebpf_hook_thread& thread, void* context) noexcept {

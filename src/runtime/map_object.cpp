@@ -84,7 +84,7 @@ Status MapObject::erase(const void* key) noexcept {
 }
 
 MapObject::Owner MapObject::owner_of(const ProgramObject& program) noexcept {
-    return {true, program.type(), program.attach_type(), program.image().kind, program.memory_length()};
+    return {true, program.type(), program.attach_type(), program.memory_length()};
 }
 
 Status MapObject::put_program(std::uint32_t index, const Ref<ProgramObject>& program) noexcept {

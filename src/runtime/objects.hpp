@@ -202,7 +202,7 @@ class MapObject final : public Object {
     /// Puts `program` at `index` of a prog array, which keeps it alive until it is replaced, erased, or the
     /// last user reference (Ref or pin) to this map goes: then the array is emptied, which ends reference
     /// cycles (as Linux).
-    /// Errors: WrongKind - not a prog array; InvalidArgument - no program, or its type, attach type, engine
+    /// Errors: WrongKind - not a prog array; InvalidArgument - no program, or its type, attach type
     ///   or memory length differs from those of the array's first program or first user; TooBig - index;
     ///   NoPermission - frozen.
     Status put_program(std::uint32_t index, const Ref<ProgramObject>& program) noexcept;
@@ -217,7 +217,6 @@ class MapObject final : public Object {
         bool is_set = false;
         spec::ProgramType type{};
         std::uint32_t attach_type = 0;
-        engine::EngineKind engine{};
         std::uint64_t memory_length = 0;  // a tail call hands the same memory on
         friend bool operator==(const Owner&, const Owner&) = default;
     };

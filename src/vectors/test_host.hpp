@@ -43,7 +43,7 @@ class TestHost {
     }
     /// Runs `image` inside an epoch.
     std::uint64_t run(const engine::Image& image, engine::Invocation& invocation) noexcept {
-        return inside([&] { return image.run(image, invocation); });
+        return inside([&] { return engine::run(image, invocation); });
     }
 
     /// Returns memory or packet as it is now.

@@ -13,8 +13,10 @@
 #include "base/allocate.hpp"
 #include "platform/clock.hpp"
 #include "platform/cpu.hpp"
+#include "platform/executable.hpp"
 #include "platform/pages.hpp"
 #include "platform/random.hpp"
+#include "platform/trap.hpp"
 
 namespace ebpf {
 namespace {
@@ -22,6 +24,7 @@ namespace {
 struct Block {
     std::size_t bytes;
     std::size_t alignment;
+    bool is_sealed = false;
 };
 
 /// The fake host: process-wide as a host is.
@@ -33,6 +36,7 @@ struct Host {
     bool has_failed = false;
     std::atomic<std::uint64_t> time{1'000'000};
     std::atomic<bool> does_random_fail{false};
+    std::atomic<bool> does_executable_fail{false};
     std::atomic<unsigned> next_random{1};
 };
 
@@ -52,7 +56,7 @@ void* take(std::size_t bytes, std::size_t alignment) noexcept {
     void* memory = ::operator new(bytes == 0 ? 1 : bytes, std::align_val_t{alignment}, std::nothrow);
     if (memory == nullptr) return nullptr;
     std::memset(memory, 0, bytes);
-    self.blocks[memory] = {bytes, alignment};
+    self.blocks[memory] = {bytes, alignment, false};
     self.in_use_bytes += bytes;
     return memory;
 }
@@ -90,6 +94,35 @@ void* allocate_pages(std::size_t bytes) noexcept {
 }
 void release_pages(void* memory, std::size_t bytes) noexcept {
     give_back(memory, bytes, kPageBytes);
+}
+
+std::size_t executable_bytes(std::size_t bytes) noexcept {
+    return code_page_bytes(bytes);
+}
+
+StatusOr<std::byte*> allocate_executable(std::size_t bytes) noexcept {
+    const std::size_t size = code_page_bytes(bytes);
+    void* memory = size == 0 ? nullptr : take(size, kPageBytes);
+    if (memory == nullptr) return std::unexpected(Status::OutOfMemory);
+    fill_with_traps(memory, size);
+    return static_cast<std::byte*>(memory);
+}
+
+Status seal_executable(std::byte* code, std::size_t bytes) noexcept {
+    if (host().does_executable_fail.load()) return Status::NoPermission;
+    const std::lock_guard guard(host().mutex);
+    const auto block = host().blocks.find(code);
+    if (block == host().blocks.end() || block->second.bytes != code_page_bytes(bytes)) {
+        std::fprintf(stderr, "seal_executable(%p, %zu) of memory that was not allocated so\n",
+                     static_cast<void*>(code), bytes);
+        std::abort();
+    }
+    block->second.is_sealed = true;
+    return Status::Ok;
+}
+
+void release_executable(std::byte* code, std::size_t bytes) noexcept {
+    give_back(code, code_page_bytes(bytes), kPageBytes);
 }
 
 std::uint64_t monotonic_ns() noexcept {
@@ -132,6 +165,16 @@ bool has_failed() {
 
 void fail_random(bool fails) {
     host().does_random_fail.store(fails);
+}
+
+void fail_executable(bool fails) {
+    host().does_executable_fail.store(fails);
+}
+
+bool is_sealed(const void* code) {
+    const std::lock_guard guard(host().mutex);
+    const auto block = host().blocks.find(const_cast<void*>(code));
+    return block != host().blocks.end() && block->second.is_sealed;
 }
 
 void set_time(std::uint64_t ns) {

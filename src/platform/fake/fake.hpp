@@ -26,6 +26,12 @@ bool has_failed();
 /// Lets fill_random() fail from now on, or work again.
 void fail_random(bool fails);
 
+/// Lets seal_executable() fail with NoPermission from now on, or work again. Executable memory of the fake
+/// host is counted in usage(); what is sealed in it cannot be run.
+void fail_executable(bool fails);
+/// Returns whether code that was not released is in use at `code`, and sealed.
+bool is_sealed(const void* code);
+
 /// Sets what monotonic_ns() and realtime_ns() return.
 void set_time(std::uint64_t ns);
 

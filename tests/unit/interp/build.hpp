@@ -84,7 +84,7 @@ inline OwnedImage compile_slots(const std::vector<isa::Slot>& slots, const engin
 }
 
 inline std::uint64_t run(const OwnedImage& image, engine::Invocation& invocation) {
-    return image->run(*image, invocation);
+    return engine::run(*image, invocation);
 }
 
 inline std::uint64_t run_slots(const std::vector<isa::Slot>& slots, const engine::Bindings& bindings = {}) {

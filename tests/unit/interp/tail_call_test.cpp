@@ -92,22 +92,43 @@ TEST(TailCall, FailsWhenFramesWouldRunOut) {
     EXPECT_EQ(loop.count, spec::kMaxCallFrames - 1U);
 }
 
-TEST(TailCall, IntoAnImageOfAnotherDispatchFails) {
+TEST(TailCall, IntoAnImageOfAnotherDispatch) {
     const OwnedImage target = compile_slots({move(0, 1), exit_slot()}, {}, Dispatch::Stepping);
     const OwnedImage caller =
         compile_slots(join(load_target(target.get()), {call_helper(kTailCall), exit_slot()}), kBindings);
     engine::Invocation invocation;
-    const bool is_same = target->run == caller->run;  // where handlers cannot chain there is one dispatch
-    EXPECT_EQ(run(caller, invocation), is_same ? 1U : static_cast<std::uint64_t>(std::int64_t{-22}));
+    EXPECT_EQ(run(caller, invocation), 1U);
+    EXPECT_EQ(invocation.tail_target, nullptr);
 }
 
-TEST(TailCall, IntoAnotherEnginesImageFails) {
-    const engine::Image foreign{
-        .kind = engine::EngineKind::Native, .run = nullptr, .destroy = nullptr, .bytes = 0};
-    const OwnedImage caller =
-        compile_slots(join(load_target(&foreign), {call_helper(kTailCall), exit_slot()}), kBindings);
+// Stands for a program of another engine that makes a tail call to the image at its context.
+std::uint64_t go_on_in_context(const engine::Image&, engine::Invocation& invocation) noexcept {
+    invocation.tail_target = static_cast<const engine::Image*>(invocation.context);
+    return 5;
+}
+
+TEST(TailCall, IntoAnotherEnginesImageAndBack) {
+    engine::Image foreign;
+    foreign.kind = engine::EngineKind::Native;
+    foreign.run = go_on_in_context;
+    const OwnedImage last = compile_slots({move(0, 77), exit_slot()});
+    const OwnedImage caller = compile_slots(
+        join(load_target(&foreign), {call_helper(kTailCall), move(0, 1), exit_slot()}), kBindings);
+    engine::Invocation invocation;
+    invocation.context = last.get();
+    EXPECT_EQ(run(caller, invocation), 77U);
+    EXPECT_EQ(invocation.tail_target, nullptr);
+}
+
+TEST(TailCall, OutOfASubprogramIntoAnotherEnginesImageFails) {
+    engine::Image foreign;
+    foreign.kind = engine::EngineKind::Native;
+    std::vector<isa::Slot> slots{call_local(1), exit_slot()};
+    slots = join(slots, join(load_target(&foreign), {call_helper(kTailCall), exit_slot()}));
+    const OwnedImage caller = compile_slots(slots, kBindings);
     engine::Invocation invocation;
     EXPECT_EQ(run(caller, invocation), static_cast<std::uint64_t>(std::int64_t{-22}));
+    EXPECT_EQ(invocation.tail_target, nullptr);
 }
 
 }  // namespace

@@ -40,7 +40,6 @@ TEST_F(Dispatching, GivesProgramsTheirContext) {
         EXPECT_EQ(invocation.tail_target, nullptr);
         // What one invocation leaves behind must not reach the next.
         invocation.tail_calls = 5;
-        invocation.tail_target = reinterpret_cast<const engine::Image*>(&xdp);
         return 9;
     });
     EXPECT_EQ(*context_->run(*program, &xdp, 0), 9U);
@@ -48,6 +47,18 @@ TEST_F(Dispatching, GivesProgramsTheirContext) {
     for (int i = 0; i < 2; ++i) EXPECT_EQ(FakeProvider::fire(*provider_.attachments[0], &xdp), 9U);
     EXPECT_EQ(program->run_count(), 3U);
     EXPECT_EQ(context_->run(*program, &xdp, 1).error(), Status::InvalidArgument);
+}
+
+TEST_F(Dispatching, GoesOnInTailCallTargets) {
+    TestImage* last = TestImage::make(11);
+    const Ref<ProgramObject> program = make_body([&](engine::Invocation& invocation) -> std::uint64_t {
+        invocation.tail_target = last;
+        return 9;
+    });
+    EXPECT_EQ(*context_->run(*program, &no_packet_, 0), 11U);
+    context_->set_stats_enabled(true);
+    EXPECT_EQ(*context_->run(*program, &no_packet_, 0), 11U);
+    last->destroy(last);
 }
 
 TEST_F(Dispatching, LetsHookThreadsGoBeforeRequests) {
