@@ -33,7 +33,7 @@ using MapLookupFunction = void* (*)(std::uint64_t map, const void* key) noexcept
 struct MapBinding {
     std::uint64_t handle = 0;         ///< what helpers take as their Map argument: address of a maps::Map
     std::uint64_t value_address = 0;  ///< address of element 0's value for MapIndexValue; 0: not allowed
-    spec::MapShape shape;
+    spec::MapShape shape{};
     std::uint32_t element_stride = 0;    ///< arrays: bytes from one value to the next; else 0
     MapLookupFunction lookup = nullptr;  ///< nullptr: only through the helper
 };
