@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "ir/ir.hpp"
 
+#include "ir/opcode.hpp"
+
 namespace ebpf::ir {
 
 std::span<const NodeId> Function::inputs_of(const Node& node) const {
@@ -9,19 +11,31 @@ std::span<const NodeId> Function::inputs_of(const Node& node) const {
     return {inputs.data() + node.first_input, count};
 }
 
+std::span<NodeId> Function::inputs_of(const Node& node) {
+    const std::size_t count =
+        node.opcode == Opcode::Phi ? blocks[node.block].predecessors.size() : node.input_count;
+    return {inputs.data() + node.first_input, count};
+}
+
+NodeId Function::add(Node node, std::span<const NodeId> values) {
+    node.first_input = static_cast<std::uint32_t>(inputs.size());
+    node.input_count =
+        node.opcode == Opcode::Phi ? std::uint8_t{0} : static_cast<std::uint8_t>(values.size());
+    inputs.insert(inputs.end(), values.begin(), values.end());
+    nodes.push_back(node);
+    return static_cast<NodeId>(nodes.size() - 1);
+}
+
 bool has_result(const Node& node) {
-    switch (node.opcode) {
-        case Opcode::Store:
-        case Opcode::StoreRelease:
-        case Opcode::Jump:
-        case Opcode::Branch:
-        case Opcode::Return:
-            return false;
-        case Opcode::Atomic:
-            return node.fetch;
-        default:
-            return true;
-    }
+    return opcode_spec(node.opcode).has_result && (node.opcode != Opcode::Atomic || node.fetch);
+}
+
+bool has_effect(const Node& node) {
+    return opcode_spec(node.opcode).has_effect;
+}
+
+bool is_terminator(const Node& node) {
+    return node.opcode == Opcode::Jump || node.opcode == Opcode::Branch || node.opcode == Opcode::Return;
 }
 
 }  // namespace ebpf::ir

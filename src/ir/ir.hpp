@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <limits>
 #include <span>
 #include <vector>
@@ -92,6 +93,9 @@ struct Block {
     std::uint32_t loop_depth = 0;
 };
 
+/// Most bytes of a function's frame: those of every subprogram that it may have taken in.
+inline constexpr std::uint32_t kMaxFrameBytes = spec::kMaxCallFrames * spec::kStackBytes;
+
 /// A subprogram (or the program). Block 0 is its entry and has no predecessors.
 /// Invariants after every pass (ir/validate.hpp checks them): every input is defined in a block that
 /// dominates its use (for a phi: the predecessor's end); no critical edges (a block with two successors
@@ -102,10 +106,24 @@ struct Function {
     std::vector<NodeId> inputs;
     std::vector<Block> blocks;
     std::uint32_t frame_bytes =
-        0;  ///< memory of its own that FrameAddress reaches; 8-byte aligned, at most 512
+        0;  ///< memory of its own that FrameAddress reaches; 8-byte aligned, at most kMaxFrameBytes
     std::uint32_t parameter_count = 0;
 
     [[nodiscard]] std::span<const NodeId> inputs_of(const Node& node) const;
+    [[nodiscard]] std::span<NodeId> inputs_of(const Node& node);
+    /// Returns the i-th input of `node`.
+    [[nodiscard]] NodeId input(const Node& node, unsigned i) const { return inputs[node.first_input + i]; }
+    [[nodiscard]] bool is_constant(NodeId id) const { return nodes[id].opcode == Opcode::Constant; }
+    /// Returns imm of node `id`. Requires: it is a Constant.
+    [[nodiscard]] std::uint64_t constant(NodeId id) const {
+        return static_cast<std::uint64_t>(nodes[id].imm);
+    }
+
+    /// Makes a node with these inputs. It is in no block's list yet; node.block stays as given.
+    NodeId add(Node node, std::span<const NodeId> values);
+    NodeId add(Node node, std::initializer_list<NodeId> values) {
+        return add(node, std::span(values.begin(), values.size()));
+    }
 };
 
 /// A program with the subprograms that were not inlined. functions[0] is the program.
@@ -115,5 +133,12 @@ struct Module {
 
 /// Returns whether the node defines a value that others may use.
 bool has_result(const Node& node);
+
+/// Returns whether the node does something besides defining its value, so that it must stay although nobody
+/// uses that: it writes memory, orders memory accesses, calls, may leave the function, or ends the block.
+bool has_effect(const Node& node);
+
+/// Returns whether the node ends a block.
+bool is_terminator(const Node& node);
 
 }  // namespace ebpf::ir
