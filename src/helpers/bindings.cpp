@@ -3,6 +3,7 @@
 
 #include "helpers/helpers.hpp"
 #include "helpers/implementation.hpp"
+#include "maps/map.hpp"
 #include "spec/helpers.hpp"
 
 namespace ebpf::helpers {
@@ -33,6 +34,16 @@ static_assert(is_every_row_bound());
 
 std::span<const engine::HelperBinding> bindings() noexcept {
     return kBindings;
+}
+
+engine::MapBinding bind_map(const maps::Map& map) noexcept {
+    return {
+        .handle = map.handle(),
+        .value_address = reinterpret_cast<std::uintptr_t>(map.direct_value()),
+        .shape = map.shape(),
+        .element_stride = map.value_stride(),
+        .lookup = map.lookup_function(),
+    };
 }
 
 }  // namespace ebpf::helpers

@@ -8,6 +8,10 @@
 
 #include "engine/engine.hpp"
 
+namespace ebpf::maps {
+class Map;
+}
+
 namespace ebpf::helpers {
 
 /// Longest text of one trace_printk call, as Linux's buffer; what is longer is cut.
@@ -23,5 +27,9 @@ inline constexpr std::size_t kTraceBytes = 1024;
 ///   else tail_target is nullptr and r0 is -EINVAL (index, empty element) or -ELOOP (the 34th call).
 /// Threads: any; inside an epoch of the domain that the maps belong to.
 std::span<const engine::HelperBinding> bindings() noexcept;
+
+/// Returns the binding of `map`, for engine::Bindings::maps: its handle, and what engines need to reach
+/// values without a helper. Threads: any.
+engine::MapBinding bind_map(const maps::Map& map) noexcept;
 
 }  // namespace ebpf::helpers

@@ -16,14 +16,16 @@ namespace {
 
 class ArrayMap final : public Map {
   public:
-    ArrayMap(const spec::MapShape& shape, epoch::Domain& domain) noexcept : Map(shape, kOps, domain) {}
+    ArrayMap(const spec::MapShape& shape, epoch::Domain& domain) noexcept
+        : Map(shape, kOps, lookup, domain) {}
 
     [[nodiscard]] bool set_up() noexcept {
-        stride_ = round_up(shape_.value_size, kValueAlignment);
-        if (!take_region(platform::kPageBytes + stride_ * shape_.max_entries)) return false;
+        value_stride_ = static_cast<std::uint32_t>(round_up(shape_.value_size, kValueAlignment));
+        const std::uint64_t bytes = std::uint64_t{value_stride_} * shape_.max_entries;
+        if (!take_region(platform::kPageBytes + bytes)) return false;
         auto* header = ::new (region_) RegionHeader();
         header->shape = shape_;
-        header->element_stride = static_cast<std::uint32_t>(stride_);
+        header->element_stride = value_stride_;
         header->elements_offset = platform::kPageBytes;
         direct_value_ = region_ + platform::kPageBytes;
         return true;
@@ -32,16 +34,18 @@ class ArrayMap final : public Map {
   private:
     static const MapOps kOps;
 
-    static ArrayMap& self(Map& map) noexcept { return static_cast<ArrayMap&>(map); }
+    static void* lookup(std::uint64_t map, const void* key) noexcept {
+        return find(*reinterpret_cast<Map*>(static_cast<std::uintptr_t>(map)), key);
+    }
 
-    static void* lookup(Map& map, const void* key) noexcept {
+    static void* find(Map& map, const void* key) noexcept {
         const std::uint32_t index = index_of(key);
         if (index >= map.shape().max_entries) return nullptr;
-        return static_cast<std::byte*>(map.direct_value()) + index * self(map).stride_;
+        return static_cast<std::byte*>(map.direct_value()) + std::uint64_t{index} * map.value_stride();
     }
 
     static Status read(Map& map, const void* key, void* value) noexcept {
-        const void* found = lookup(map, key);
+        const void* found = find(map, key);
         if (found == nullptr) return Status::NotFound;
         copy_out(value, found, map.shape().value_size);
         return Status::Ok;
@@ -49,7 +53,7 @@ class ArrayMap final : public Map {
 
     // Errors as Linux's: -E2BIG out of range, -EEXIST since every element exists.
     static Status update(Map& map, const void* key, const void* value, std::uint64_t flags) noexcept {
-        void* found = lookup(map, key);
+        void* found = find(map, key);
         if (found == nullptr) return Status::TooBig;
         if (flags == spec::kUpdateNoExist) return Status::AlreadyExists;
         copy_in(found, value, map.shape().value_size);
@@ -59,13 +63,10 @@ class ArrayMap final : public Map {
     static Status erase(Map& /*map*/, const void* /*key*/) noexcept { return Status::InvalidArgument; }
 
     static std::uint32_t count(const Map& map) noexcept { return map.shape().max_entries; }
-
-    std::uint64_t stride_ = 0;
 };
 
 constinit const MapOps ArrayMap::kOps{
     .destroy = destroy_family<ArrayMap>,
-    .lookup = lookup,
     .read = read,
     .update = update,
     .erase = erase,

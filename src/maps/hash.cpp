@@ -3,7 +3,9 @@
 // by epochs.
 //
 // Invariants
-// - A bucket is a chain of element numbers (number + 1; 0 ends it). Writers hold the bucket's lock.
+// - A bucket is a chain of references: an element's offset in the region in units of kReferenceBytes, never
+// 0;
+//   0 ends the chain. Writers hold the bucket's lock.
 // - An element is on a chain, on the free list, or retired (unlinked, waiting until no reader can be on it).
 // A retired
 //   element keeps its `next`, so that a reader standing on it finds the rest of its chain.
@@ -20,6 +22,7 @@
 
 #include "base/allocate.hpp"
 #include "maps/families.hpp"
+#include "maps/key_hash.hpp"
 #include "maps/map.hpp"
 #include "maps/region.hpp"
 #include "platform/cpu.hpp"
@@ -29,14 +32,17 @@ namespace ebpf::maps {
 namespace {
 
 struct Element {
-    std::atomic<std::uint32_t> next{0};
+    std::atomic<std::uint32_t> next{0};  // reference
     std::atomic<std::uint32_t> sequence{0};
     std::uint32_t hash = 0;
-    std::uint32_t reserved = 0;
+    std::uint32_t number = 0;  // of the element, from 1; set once
     // key bytes, padded to kValueAlignment, then the value
 };
 static_assert(sizeof(Element) % kValueAlignment == 0);
 
+constexpr std::size_t kCacheLine = 64;
+constexpr std::size_t kReferenceBytes = 8;
+static_assert(spec::kMaxMapBytes / kReferenceBytes <= 0xffffffffU && kValueAlignment % kReferenceBytes == 0);
 constexpr std::uint32_t kMaxLocks = 4096;
 constexpr std::uint32_t kLeastSpare = 256;  // elements beyond max_entries that may wait for readers
 constexpr std::uint32_t kSpareShare = 8;    // and this part of max_entries
@@ -68,34 +74,10 @@ class LockScope {
     SpinLock& lock_;
 };
 
-std::uint64_t fold(std::uint64_t a, std::uint64_t b) noexcept {
-    __extension__ using Wide = unsigned __int128;
-    const Wide product = static_cast<Wide>(a) * b;
-    return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64U);
-}
-
-/// Keyed hash by multiply-and-fold, eight bytes a step; the secret seed keeps clients from choosing
-/// collisions blindly.
-std::uint32_t hash_key(const void* key, std::size_t bytes, std::span<const std::uint64_t, 2> seed) noexcept {
-    constexpr std::uint64_t kOdd1 = 0x9e3779b97f4a7c15;  // 2^64 / golden ratio
-    constexpr std::uint64_t kOdd2 = 0xd1b54a32d192ed03;  // odd, bits evenly spread
-    const auto* at = static_cast<const unsigned char*>(key);
-    std::uint64_t state = seed[0] ^ (bytes * kOdd1);
-    for (; bytes >= 8; at += 8, bytes -= 8) {
-        std::uint64_t word = 0;
-        std::memcpy(&word, at, 8);
-        state = fold(state ^ word ^ kOdd2, seed[1] | 1U);
-    }
-    std::uint64_t tail = 0;
-    std::memcpy(&tail, at, bytes);
-    state = fold(state ^ tail, kOdd2);
-    state = fold(state ^ seed[1], kOdd1);
-    return static_cast<std::uint32_t>(state ^ (state >> 32U));
-}
-
 class HashMap final : public Map {
   public:
-    HashMap(const spec::MapShape& shape, epoch::Domain& domain) noexcept : Map(shape, kOps, domain) {}
+    HashMap(const spec::MapShape& shape, epoch::Domain& domain) noexcept
+        : Map(shape, kOps, lookup_for(shape.key_size), domain) {}
     ~HashMap() {
         release(side_, std::size_t{element_count_} * sizeof(Side), alignof(Side));
         release(locks_, std::size_t{lock_count_} * sizeof(SpinLock), alignof(SpinLock));
@@ -111,11 +93,11 @@ class HashMap final : public Map {
         std::uint32_t buckets = 1;
         while (buckets < shape_.max_entries && buckets < kMaxElements) buckets *= 2;
         bucket_mask_ = buckets - 1;
-        value_offset_ = sizeof(Element) + round_up(shape_.key_size, kValueAlignment);
+        value_offset_ = value_offset_for(shape_.key_size);
         stride_ = value_offset_ + round_up(shape_.value_size, kValueAlignment);
         const std::uint64_t buckets_offset = round_up(sizeof(RegionHeader), kValueAlignment);
         const std::uint64_t elements_offset =
-            round_up(buckets_offset + std::uint64_t{buckets} * sizeof(std::uint32_t), kValueAlignment);
+            round_up(buckets_offset + std::uint64_t{buckets} * sizeof(std::uint32_t), kCacheLine);
         const std::uint64_t bytes = elements_offset + stride_ * element_count_;
         // With small keys and values, what surrounds them is many times their size.
         if (bytes + element_count_ * sizeof(Side) > spec::kMaxMapBytes) return false;
@@ -127,7 +109,7 @@ class HashMap final : public Map {
         header_->elements_offset = elements_offset;
         header_->buckets_offset = buckets_offset;
         header_->bucket_count = buckets;
-        // Pages arrive zeroed: empty buckets need no initialisation.
+        // Pages arrive zeroed: empty buckets and unused elements need no initialisation.
         buckets_ = reinterpret_cast<std::atomic<std::uint32_t>*>(region_ + buckets_offset);
         elements_ = region_ + elements_offset;
         return set_up_side(buckets);
@@ -158,11 +140,21 @@ class HashMap final : public Map {
             side->next_free.store(i + 2 > element_count_ ? 0 : i + 2, std::memory_order_relaxed);
         }
         free_head_.store(1, std::memory_order_relaxed);
-        return platform::fill_random(std::as_writable_bytes(std::span(seed_)));
+        if (!platform::fill_random(std::as_writable_bytes(std::span(seed_.words)))) return false;
+        seed_.words[1] |= 1U;
+        return true;
     }
 
     [[nodiscard]] Element* element(std::uint32_t number) const noexcept {
         return reinterpret_cast<Element*>(elements_ + stride_ * (number - 1));
+    }
+    /// Requires: `reference` is not 0.
+    [[nodiscard]] Element* at(std::uint32_t reference) const noexcept {
+        return reinterpret_cast<Element*>(region_ + std::size_t{reference} * kReferenceBytes);
+    }
+    [[nodiscard]] std::uint32_t reference_to(const Element* element) const noexcept {
+        const auto offset = reinterpret_cast<const std::byte*>(element) - region_;
+        return static_cast<std::uint32_t>(static_cast<std::size_t>(offset) / kReferenceBytes);
     }
     [[nodiscard]] static std::byte* key_of(Element* element) noexcept {
         return reinterpret_cast<std::byte*>(element) + sizeof(Element);
@@ -173,7 +165,8 @@ class HashMap final : public Map {
     [[nodiscard]] std::uint32_t hash_of(const void* key) const noexcept {
         return hash_key(key, shape_.key_size, seed_);
     }
-    SpinLock& lock_of(std::uint32_t bucket) noexcept { return locks_[bucket & (lock_count_ - 1)]; }
+    // There are at most as many locks as buckets, so that a bucket has one lock.
+    SpinLock& lock_of(std::uint32_t hash) noexcept { return locks_[hash & (lock_count_ - 1)]; }
 
     // The free list is a stack whose head carries a counter in its upper half, against reuse between load and
     // exchange.
@@ -195,49 +188,73 @@ class HashMap final : public Map {
             if (free_head_.compare_exchange_weak(head, tagged, std::memory_order_release)) return;
         }
     }
-    std::uint32_t take_element() noexcept {
+    Element* take_element() noexcept {
         std::uint32_t number = pop_free();
         if (number == 0) {
             domain_->collect();
             number = pop_free();
         }
-        return number;
+        if (number == 0) return nullptr;
+        Element* taken = element(number);
+        taken->number = number;
+        return taken;
     }
+    void retire(const Element* unlinked) noexcept { domain_->retire(&side_[unlinked->number - 1]); }
     static void recycle(epoch::Retired* node) noexcept {
         auto* side = static_cast<Side*>(node);
         side->owner->push_free(static_cast<std::uint32_t>(side - side->owner->side_) + 1);
     }
 
-    /// Returns the element with `key` on `bucket`'s chain, or 0; `link` becomes what points to it.
-    std::uint32_t find(std::uint32_t bucket, std::uint32_t hash, const void* key,
-                       std::atomic<std::uint32_t>** link) noexcept {
-        std::atomic<std::uint32_t>* at = &buckets_[bucket];
-        std::uint32_t number = at->load(std::memory_order_acquire);
-        while (number != 0) {
-            Element* found = element(number);
-            if (found->hash == hash && std::memcmp(key_of(found), key, shape_.key_size) == 0) break;
-            at = &found->next;
-            number = at->load(std::memory_order_acquire);
+    /// Returns the element with `key` on its bucket's chain, or nullptr; `link` becomes what refers to it.
+    Element* find(std::uint32_t hash, const void* key, std::atomic<std::uint32_t>** link) noexcept {
+        *link = &buckets_[hash & bucket_mask_];
+        std::uint32_t reference = (*link)->load(std::memory_order_acquire);
+        while (reference != 0) {
+            Element* found = at(reference);
+            if (found->hash == hash && keys_agree(key_of(found), key, shape_.key_size)) return found;
+            *link = &found->next;
+            reference = found->next.load(std::memory_order_acquire);
         }
-        *link = at;
-        return number;
+        return nullptr;
     }
 
-    static void* lookup(Map& map, const void* key) noexcept {
-        HashMap& hash_map = self(map);
-        const std::uint32_t hash = hash_map.hash_of(key);
-        std::atomic<std::uint32_t>* link = nullptr;
-        const std::uint32_t number = hash_map.find(hash & hash_map.bucket_mask_, hash, key, &link);
-        return number == 0 ? nullptr : hash_map.value_of(hash_map.element(number));
+    // find() for readers, once for each common size of keys; kKeyBytes 0: any size. Where comparing keys is
+    // as cheap as comparing hashes, the stored hash is not read.
+    template <std::uint32_t kKeyBytes>
+    static void* lookup(std::uint64_t map, const void* key) noexcept {
+        const HashMap& hash_map = self(*reinterpret_cast<Map*>(static_cast<std::uintptr_t>(map)));
+        const std::uint32_t key_bytes = kKeyBytes == 0 ? hash_map.shape_.key_size : kKeyBytes;
+        const std::uint32_t hash = hash_key(key, key_bytes, hash_map.seed_);
+        std::uint32_t reference =
+            hash_map.buckets_[hash & hash_map.bucket_mask_].load(std::memory_order_acquire);
+        while (reference != 0) {
+            Element* found = hash_map.at(reference);
+            const bool may_agree = kKeyBytes != 0 || found->hash == hash;
+            if (may_agree && keys_agree(key_of(found), key, key_bytes)) {
+                return reinterpret_cast<std::byte*>(found) + value_offset_for(key_bytes);
+            }
+            reference = found->next.load(std::memory_order_acquire);
+        }
+        return nullptr;
+    }
+    static LookupFunction lookup_for(std::uint32_t key_bytes) noexcept {
+        switch (key_bytes) {
+            case 4:
+                return lookup<4>;
+            case 8:
+                return lookup<8>;
+            case 16:
+                return lookup<16>;
+            default:
+                return lookup<0>;
+        }
     }
 
     static Status read(Map& map, const void* key, void* value) noexcept {
         HashMap& hash_map = self(map);
-        const std::uint32_t hash = hash_map.hash_of(key);
         std::atomic<std::uint32_t>* link = nullptr;
-        const std::uint32_t number = hash_map.find(hash & hash_map.bucket_mask_, hash, key, &link);
-        if (number == 0) return Status::NotFound;
-        Element* found = hash_map.element(number);
+        Element* found = hash_map.find(hash_map.hash_of(key), key, &link);
+        if (found == nullptr) return Status::NotFound;
         while (true) {
             const std::uint32_t before = found->sequence.load(std::memory_order_acquire);
             copy_out(value, hash_map.value_of(found), map.shape().value_size);
@@ -265,60 +282,56 @@ class HashMap final : public Map {
     static Status update(Map& map, const void* key, const void* value, std::uint64_t flags) noexcept {
         HashMap& hash_map = self(map);
         const std::uint32_t hash = hash_map.hash_of(key);
-        const std::uint32_t bucket = hash & hash_map.bucket_mask_;
-        const LockScope scope(hash_map.lock_of(bucket));
+        const LockScope scope(hash_map.lock_of(hash));
         std::atomic<std::uint32_t>* link = nullptr;
-        const std::uint32_t old = hash_map.find(bucket, hash, key, &link);
-        if (old != 0 && flags == spec::kUpdateNoExist) return Status::AlreadyExists;
-        if (old == 0 && flags == spec::kUpdateExist) return Status::NotFound;
-        return old == 0 ? hash_map.insert(bucket, hash, key, value)
-                        : hash_map.replace(link, old, hash, key, value);
+        Element* old = hash_map.find(hash, key, &link);
+        if (old != nullptr && flags == spec::kUpdateNoExist) return Status::AlreadyExists;
+        if (old == nullptr && flags == spec::kUpdateExist) return Status::NotFound;
+        return old == nullptr ? hash_map.insert(hash, key, value)
+                              : hash_map.replace(*link, old, hash, key, value);
     }
 
-    Status insert(std::uint32_t bucket, std::uint32_t hash, const void* key, const void* value) noexcept {
+    Status insert(std::uint32_t hash, const void* key, const void* value) noexcept {
         if (header_->count.fetch_add(1, std::memory_order_relaxed) >= shape_.max_entries) {
             header_->count.fetch_sub(1, std::memory_order_relaxed);
             return Status::TooBig;
         }
-        const std::uint32_t number = take_element();
-        if (number == 0) {
+        Element* fresh = take_element();
+        if (fresh == nullptr) {
             header_->count.fetch_sub(1, std::memory_order_relaxed);
             return Status::OutOfMemory;
         }
-        Element* fresh = element(number);
         fill(fresh, hash, key, value);
-        fresh->next.store(buckets_[bucket].load(std::memory_order_relaxed), std::memory_order_relaxed);
-        buckets_[bucket].store(number, std::memory_order_release);
+        std::atomic<std::uint32_t>& bucket = buckets_[hash & bucket_mask_];
+        fresh->next.store(bucket.load(std::memory_order_relaxed), std::memory_order_relaxed);
+        bucket.store(reference_to(fresh), std::memory_order_release);
         return Status::Ok;
     }
 
-    Status replace(std::atomic<std::uint32_t>* link, std::uint32_t old, std::uint32_t hash, const void* key,
+    Status replace(std::atomic<std::uint32_t>& link, Element* old, std::uint32_t hash, const void* key,
                    const void* value) noexcept {
-        const std::uint32_t number = take_element();
-        if (number == 0) {
-            write_in_place(element(old), value);
+        Element* fresh = take_element();
+        if (fresh == nullptr) {
+            write_in_place(old, value);
             return Status::Ok;
         }
-        Element* fresh = element(number);
         fill(fresh, hash, key, value);
-        fresh->next.store(element(old)->next.load(std::memory_order_relaxed), std::memory_order_relaxed);
-        link->store(number, std::memory_order_release);
-        domain_->retire(&side_[old - 1]);
+        fresh->next.store(old->next.load(std::memory_order_relaxed), std::memory_order_relaxed);
+        link.store(reference_to(fresh), std::memory_order_release);
+        retire(old);
         return Status::Ok;
     }
 
     static Status erase(Map& map, const void* key) noexcept {
         HashMap& hash_map = self(map);
         const std::uint32_t hash = hash_map.hash_of(key);
-        const std::uint32_t bucket = hash & hash_map.bucket_mask_;
-        const LockScope scope(hash_map.lock_of(bucket));
+        const LockScope scope(hash_map.lock_of(hash));
         std::atomic<std::uint32_t>* link = nullptr;
-        const std::uint32_t number = hash_map.find(bucket, hash, key, &link);
-        if (number == 0) return Status::NotFound;
-        link->store(hash_map.element(number)->next.load(std::memory_order_relaxed),
-                    std::memory_order_release);
+        const Element* old = hash_map.find(hash, key, &link);
+        if (old == nullptr) return Status::NotFound;
+        link->store(old->next.load(std::memory_order_relaxed), std::memory_order_release);
         hash_map.header_->count.fetch_sub(1, std::memory_order_relaxed);
-        hash_map.domain_->retire(&hash_map.side_[number - 1]);
+        hash_map.retire(old);
         return Status::Ok;
     }
 
@@ -327,21 +340,20 @@ class HashMap final : public Map {
     static Status next_key(Map& map, const void* key, void* next) noexcept {
         HashMap& hash_map = self(map);
         std::uint32_t bucket = 0;
-        std::uint32_t number = 0;
+        std::uint32_t reference = 0;
         if (key != nullptr) {
             const std::uint32_t hash = hash_map.hash_of(key);
             std::atomic<std::uint32_t>* link = nullptr;
-            const std::uint32_t at = hash_map.find(hash & hash_map.bucket_mask_, hash, key, &link);
-            if (at != 0) {
-                number = hash_map.element(at)->next.load(std::memory_order_acquire);
+            if (const Element* found = hash_map.find(hash, key, &link)) {
+                reference = found->next.load(std::memory_order_acquire);
                 bucket = (hash & hash_map.bucket_mask_) + 1;
             }
         }
-        for (; number == 0 && bucket <= hash_map.bucket_mask_; ++bucket) {
-            number = hash_map.buckets_[bucket].load(std::memory_order_acquire);
+        for (; reference == 0 && bucket <= hash_map.bucket_mask_; ++bucket) {
+            reference = hash_map.buckets_[bucket].load(std::memory_order_acquire);
         }
-        if (number == 0) return Status::NotFound;
-        std::memcpy(next, key_of(hash_map.element(number)), map.shape().key_size);
+        if (reference == 0) return Status::NotFound;
+        std::memcpy(next, key_of(hash_map.at(reference)), map.shape().key_size);
         return Status::Ok;
     }
 
@@ -349,23 +361,27 @@ class HashMap final : public Map {
         return static_cast<const HashMap&>(map).header_->count.load(std::memory_order_relaxed);
     }
 
-    RegionHeader* header_ = nullptr;
+    static constexpr std::uint64_t value_offset_for(std::uint32_t key_bytes) noexcept {
+        return sizeof(Element) + round_up(key_bytes, kValueAlignment);
+    }
+
+    // What lookups read comes first.
     std::atomic<std::uint32_t>* buckets_ = nullptr;
+    std::uint32_t bucket_mask_ = 0;
+    HashSeed seed_;
+    RegionHeader* header_ = nullptr;
     std::byte* elements_ = nullptr;
     std::uint64_t stride_ = 0;
     std::uint64_t value_offset_ = 0;
-    std::uint32_t bucket_mask_ = 0;
     std::uint32_t element_count_ = 0;
     std::uint32_t lock_count_ = 0;
     Side* side_ = nullptr;
     SpinLock* locks_ = nullptr;
-    std::uint64_t seed_[2] = {};
     alignas(64) std::atomic<std::uint64_t> free_head_{0};
 };
 
 constinit const MapOps HashMap::kOps{
     .destroy = destroy_family<HashMap>,
-    .lookup = lookup,
     .read = read,
     .update = update,
     .erase = erase,

@@ -14,10 +14,13 @@ namespace ebpf::maps {
 
 class Map;
 
-/// What a family implements. Keys and values have the sizes of the shape; flags have been checked.
+/// The lookup of one map as engines call it, too: `map` is the address of the Map. Chosen by family and size
+/// of keys.
+using LookupFunction = void* (*)(std::uint64_t map, const void* key) noexcept;
+
+/// What a family implements besides. Keys and values have the sizes of the shape; flags have been checked.
 struct MapOps {
     void (*destroy)(Map& map) noexcept;
-    void* (*lookup)(Map& map, const void* key) noexcept;
     Status (*read)(Map& map, const void* key, void* value) noexcept;
     Status (*update)(Map& map, const void* key, const void* value, std::uint64_t flags) noexcept;
     Status (*erase)(Map& map, const void* key) noexcept;
@@ -44,7 +47,11 @@ class Map {
     [[nodiscard]] const spec::MapShape& shape() const noexcept { return shape_; }
 
     /// Returns the address of the value under `key`, or nullptr. Inside; valid until the epoch is left.
-    void* lookup(const void* key) noexcept { return ops_->lookup(*this, key); }
+    void* lookup(const void* key) noexcept { return lookup_(handle(), key); }
+    /// What lookup() calls, with handle() as its first argument.
+    [[nodiscard]] LookupFunction lookup_function() const noexcept { return lookup_; }
+    /// What engines and helpers know the map by: its address.
+    [[nodiscard]] std::uint64_t handle() const noexcept { return reinterpret_cast<std::uintptr_t>(this); }
     /// Copies the value under `key` out; not torn by updates made through update(). Errors: NotFound. Inside.
     Status read(const void* key, void* value) noexcept { return ops_->read(*this, key, value); }
     /// Stores a value; `flags` is kUpdateAny, kUpdateNoExist or kUpdateExist.
@@ -61,18 +68,22 @@ class Map {
     [[nodiscard]] std::uint32_t count() const noexcept { return ops_->count(*this); }
     /// Address of element 0's value if direct value access is possible (an array of bytes), else nullptr.
     [[nodiscard]] void* direct_value() const noexcept { return direct_value_; }
+    /// Bytes from one value to the next if direct value access is possible, else 0.
+    [[nodiscard]] std::uint32_t value_stride() const noexcept { return value_stride_; }
     /// The map's memory.
     [[nodiscard]] std::span<const std::byte> region() const noexcept { return {region_, region_bytes_}; }
 
   protected:
-    Map(const spec::MapShape& shape, const MapOps& ops, epoch::Domain& domain) noexcept
-        : shape_(shape), ops_(&ops), domain_(&domain) {}
+    Map(const spec::MapShape& shape, const MapOps& ops, LookupFunction finder, epoch::Domain& domain) noexcept
+        : lookup_(finder), shape_(shape), ops_(&ops), domain_(&domain) {}
     ~Map() = default;
     /// Takes the region's memory; false when memory is short.
     [[nodiscard]] bool take_region(std::uint64_t bytes) noexcept;
     void free_region() noexcept;
 
+    LookupFunction lookup_;
     spec::MapShape shape_;
+    std::uint32_t value_stride_ = 0;
     const MapOps* ops_;
     epoch::Domain* domain_;
     std::byte* region_ = nullptr;

@@ -16,7 +16,8 @@ namespace {
 
 class ProgArrayMap final : public Map {
   public:
-    ProgArrayMap(const spec::MapShape& shape, epoch::Domain& domain) noexcept : Map(shape, kOps, domain) {}
+    ProgArrayMap(const spec::MapShape& shape, epoch::Domain& domain) noexcept
+        : Map(shape, kOps, lookup, domain) {}
     ~ProgArrayMap() {
         release(programs_, shape_.max_entries * sizeof(*programs_), alignof(std::atomic<void*>));
     }
@@ -59,7 +60,7 @@ class ProgArrayMap final : public Map {
     }
 
     // Programs cannot read the array; the verifier's helper contracts say so too.
-    static void* lookup(Map& /*map*/, const void* /*key*/) noexcept { return nullptr; }
+    static void* lookup(std::uint64_t /*map*/, const void* /*key*/) noexcept { return nullptr; }
 
     static Status read(Map& map, const void* key, void* value) noexcept {
         const auto& self = static_cast<ProgArrayMap&>(map);
@@ -90,7 +91,6 @@ class ProgArrayMap final : public Map {
 
 constinit const MapOps ProgArrayMap::kOps{
     .destroy = destroy_family<ProgArrayMap>,
-    .lookup = lookup,
     .read = read,
     .update = update,
     .erase = erase,

@@ -12,7 +12,7 @@
 namespace ebpf::maps {
 
 inline constexpr std::uint32_t kRegionMagic = 0x4d465042;  // "BPFM" in memory order
-inline constexpr std::uint32_t kRegionVersion = 1;
+inline constexpr std::uint32_t kRegionVersion = 2;
 
 /// First bytes of a region. Offsets count from the region's start.
 struct RegionHeader {
@@ -21,7 +21,8 @@ struct RegionHeader {
     spec::MapShape shape;
     std::uint32_t element_stride = 0;  ///< bytes from one element to the next
     std::uint64_t elements_offset = 0;
-    std::uint64_t buckets_offset = 0;  ///< hash: u32 element index + 1 per bucket; 0 elsewhere
+    /// Hash: a u32 reference per bucket, to its first element (offset / 8; 0: none); 0 elsewhere.
+    std::uint64_t buckets_offset = 0;
     std::uint32_t bucket_count = 0;
     std::atomic<std::uint32_t> count{0};  ///< hash: elements that exist
 };

@@ -2,6 +2,7 @@
 // Elements of maps as requests see them: freezing, and the references that prog arrays hold.
 #include <cstring>
 
+#include "helpers/helpers.hpp"
 #include "maps/map.hpp"
 #include "runtime/state.hpp"
 
@@ -41,7 +42,7 @@ std::uint32_t MapObject::count() const noexcept {
 }
 
 engine::MapBinding MapObject::binding() const noexcept {
-    return {reinterpret_cast<std::uintptr_t>(map_), reinterpret_cast<std::uintptr_t>(map_->direct_value())};
+    return helpers::bind_map(*map_);
 }
 
 bool MapObject::holds_programs() const noexcept {

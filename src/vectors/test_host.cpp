@@ -33,8 +33,7 @@ Result<std::unique_ptr<TestHost>> TestHost::create(spec::ProgramType type, std::
         if (!map)
             return fail(map.error(), fmt::format("map {}: {}", host->maps_.size(), status_text(map.error())));
         host->maps_.push_back(*map);
-        host->map_bindings_.push_back({reinterpret_cast<std::uintptr_t>(*map),
-                                       reinterpret_cast<std::uintptr_t>((*map)->direct_value())});
+        host->map_bindings_.push_back(helpers::bind_map(**map));
     }
     host->services_ = {
         .monotonic_ns = count_up, .random_u32 = next_random, .trace = nullptr, .owner = host.get()};

@@ -47,6 +47,32 @@ TEST(Bindings, CoverTheTable) {
     EXPECT_EQ(bound.size(), spec::helpers().size());
 }
 
+TEST(Bindings, OfMapsLeadToTheirValues) {
+    epoch::Domain* domain = *epoch::Domain::create(1);
+    for (const spec::MapType type : {spec::MapType::Array, spec::MapType::Hash}) {
+        const spec::MapShape shape{
+            .type = type, .key_size = 4, .value_size = 12, .max_entries = 4, .flags = 0};
+        maps::Map* map = *maps::Map::create(shape, *domain);
+        {
+            const epoch::Guard guard(*domain, 0);
+            const std::uint32_t key = 3;
+            const char value[12] = "twelve byte";
+            ASSERT_EQ(map->update(&key, value, spec::kUpdateAny), Status::Ok);
+            const engine::MapBinding binding = bind_map(*map);
+            EXPECT_EQ(binding.handle, address(map));
+            EXPECT_EQ(binding.shape, shape);
+            const void* found = binding.lookup(binding.handle, &key);
+            EXPECT_EQ(found, map->lookup(&key));
+            EXPECT_STREQ(static_cast<const char*>(found), value);
+            const bool is_array = type == spec::MapType::Array;
+            EXPECT_EQ(binding.element_stride, is_array ? 16U : 0U);
+            EXPECT_EQ(binding.value_address, is_array ? address(found) - 3U * 16U : 0U);
+        }
+        maps::Map::destroy(map);
+    }
+    epoch::Domain::destroy(domain);
+}
+
 class MapHelpers : public testing::Test {
   protected:
     MapHelpers() : domain_(*epoch::Domain::create(1)), guard_(*domain_, 0) {}

@@ -10,6 +10,7 @@
 #include <set>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "maps/region.hpp"
@@ -316,6 +317,45 @@ TEST_F(MapTest, ProgArrayHoldsOpaquePrograms) {
     EXPECT_EQ(exchange_program(programs, 2, &first, 7).error(), Status::TooBig);
     EXPECT_EQ(programs.update(&key, &id, spec::kUpdateAny), Status::NotSupported);
     EXPECT_EQ(programs.lookup(&key), nullptr);
+}
+
+// Keys 0 up to kKeys are put into a map of keys of `key_size` bytes, every third is deleted, all are looked
+// up.
+void expect_keys_apart(Map& hash, std::uint32_t key_size) {
+    constexpr std::uint32_t kKeys = 300;
+    const auto key_of = [&](std::uint32_t i) {
+        std::vector<unsigned char> key(key_size, 0x11);
+        key.front() = static_cast<unsigned char>(i);
+        key.back() = static_cast<unsigned char>(i >> 8U);
+        return key;
+    };
+    for (std::uint32_t i = 0; i < kKeys; ++i)
+        ASSERT_EQ(hash.update(key_of(i).data(), &i, spec::kUpdateNoExist), Status::Ok) << key_size;
+    for (std::uint32_t i = 0; i < kKeys; i += 3)
+        ASSERT_EQ(hash.erase(key_of(i).data()), Status::Ok) << key_size;
+    for (std::uint32_t i = 0; i < kKeys; ++i) {
+        // As helpers and as engines look up.
+        const auto key = key_of(i);
+        const auto* value = static_cast<const std::uint32_t*>(hash.lookup(key.data()));
+        ASSERT_EQ(value, hash.lookup_function()(hash.handle(), key.data()));
+        ASSERT_EQ(value == nullptr, i % 3 == 0) << key_size << " bytes, key " << i;
+        if (value != nullptr) {
+            ASSERT_EQ(*value, i);
+        }
+    }
+    EXPECT_EQ(hash.lookup(key_of(kKeys).data()), nullptr);
+}
+
+TEST_F(MapTest, HashKeepsKeysOfEverySizeApart) {
+    for (std::uint32_t key_size = 2; key_size <= 40; ++key_size) {
+        Map& hash = make(hash_of(key_size, 4, 300));
+        {
+            const epoch::ReaderScope scope(*domain);
+            expect_keys_apart(hash, key_size);
+        }
+        domain->synchronise();  // deleted elements lie in the map's memory
+        Map::destroy(std::exchange(map, nullptr));
+    }
 }
 
 TEST_F(MapTest, RegionStartsWithItsShape) {
