@@ -21,6 +21,7 @@ using namespace ebpf;
 
 constexpr int kExitFailed = 1;
 constexpr int kExitUsage = 2;
+constexpr int kExitEnvironment = 4;
 
 struct Summary {
     std::size_t passed = 0;
@@ -80,18 +81,34 @@ void note(Summary& summary, const vectors::Vector& vector, const vectors::Outcom
     summary.failures.push_back({{"vector", where}, {"name", vector.name}, {"message", outcome.message}});
 }
 
-void run_file(Summary& summary, const fs::path& path, const vectors::RunOptions& options) {
-    std::ifstream stream(path, std::ios::binary);
-    std::stringstream text;
-    text << stream.rdbuf();
-    const auto parsed = vectors::parse_vectors(text.str(), path.string());
-    if (!stream || !parsed) {
-        ++summary.failed;
-        const std::string message = stream ? parsed.error().message() : std::string("cannot be read");
-        summary.failures.push_back({{"vector", path.string()}, {"name", ""}, {"message", message}});
-        return;
+// Reads the vectors of all files; a file that cannot be read is a failure.
+std::vector<vectors::Vector> read_files(Summary& summary, const std::vector<fs::path>& paths) {
+    std::vector<vectors::Vector> all;
+    for (const fs::path& path : paths) {
+        std::ifstream stream(path, std::ios::binary);
+        std::stringstream text;
+        text << stream.rdbuf();
+        auto parsed = vectors::parse_vectors(text.str(), path.string());
+        if (!stream || !parsed) {
+            ++summary.failed;
+            const std::string message = stream ? parsed.error().message() : std::string("cannot be read");
+            summary.failures.push_back({{"vector", path.string()}, {"name", ""}, {"message", message}});
+            continue;
+        }
+        for (vectors::Vector& vector : *parsed) all.push_back(std::move(vector));
     }
-    for (const vectors::Vector& vector : *parsed) note(summary, vector, vectors::run_vector(vector, options));
+    return all;
+}
+
+void run_all(Summary& summary, const std::vector<vectors::Vector>& all, const vectors::RunOptions& options) {
+    const auto outcomes = vectors::run_vectors(all, options);
+    for (std::size_t i = 0; i < all.size(); ++i) note(summary, all[i], outcomes[i]);
+}
+
+std::vector<std::string> engine_names() {
+    std::vector<std::string> names;
+    for (const vectors::Engine& engine : vectors::engines()) names.emplace_back(engine.name);
+    return names;
 }
 
 nlohmann::json missing_forms(const Summary& summary) {
@@ -105,11 +122,15 @@ nlohmann::json missing_forms(const Summary& summary) {
 
 void print(const Summary& summary, const Arguments& arguments, const nlohmann::json& missing) {
     if (arguments.is_json) {
-        const nlohmann::json all{
-            {"passed", summary.passed},        {"failed", summary.failed},
-            {"skipped", summary.skipped},      {"accepted", summary.accepted},
-            {"rejected", summary.rejected},    {"failures", summary.failures},
-            {"forms_without_vector", missing}, {"rejected_unexpectedly", summary.unexplained_rejections}};
+        const nlohmann::json all{{"engine", arguments.run.engine->name},
+                                 {"passed", summary.passed},
+                                 {"failed", summary.failed},
+                                 {"skipped", summary.skipped},
+                                 {"accepted", summary.accepted},
+                                 {"rejected", summary.rejected},
+                                 {"failures", summary.failures},
+                                 {"forms_without_vector", missing},
+                                 {"rejected_unexpectedly", summary.unexplained_rejections}};
         fmt::print("{}\n", all.dump(2));
         return;
     }
@@ -139,8 +160,8 @@ int main(int argc, char** argv) try {
     CLI::App app{"Runs test vectors (.bpft, .data) and compares what happens with what they expect.",
                  "ebpf-vectors"};
     app.allow_windows_style_options(false);  // a path may start with a slash on every host
-    app.add_option("--engine", arguments.run.engine, "engine to run them on")
-        ->check(CLI::IsMember({"interpreter"}));
+    std::string engine = arguments.run.engine->name;
+    app.add_option("--engine", engine, "engine to run them on")->check(CLI::IsMember(engine_names()));
     app.add_flag("--json", arguments.is_json, "print the summary as JSON");
     app.add_flag("--verbose", arguments.is_verbose,
                  "also print why vectors without expectation were rejected");
@@ -155,6 +176,11 @@ int main(int argc, char** argv) try {
     } catch (const CLI::ParseError& error) {
         return app.exit(error) == 0 ? 0 : kExitUsage;
     }
+    arguments.run.engine = vectors::find_engine(engine);
+    if (const char* missing = arguments.run.engine->missing; missing != nullptr) {
+        fmt::print(stderr, "engine {} is not in this build: it lacks {}\n", engine, missing);
+        return kExitEnvironment;
+    }
     if (!no_verify) arguments.run.verify = verifier::verify;
     Summary summary;
     const std::vector<fs::path> files = find_files(arguments.paths);
@@ -162,7 +188,7 @@ int main(int argc, char** argv) try {
         fmt::print(stderr, "no vectors found\n");
         return kExitFailed;
     }
-    for (const fs::path& file : files) run_file(summary, file, arguments.run);
+    run_all(summary, read_files(summary, files), arguments.run);
     const nlohmann::json missing = missing_forms(summary);
     print(summary, arguments, missing);
     return summary.failed != 0 || (arguments.needs_all_forms && !missing.empty()) ? kExitFailed : 0;

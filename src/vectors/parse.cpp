@@ -143,6 +143,9 @@ class Parser {
                                           Row{"groups", &Parser::read_groups},
                                           Row{"verify", &Parser::read_verdict},
                                           Row{"output-mem", &Parser::read_output_memory},
+                                          Row{"map-data", &Parser::read_map_data},
+                                          Row{"output-map", &Parser::read_output_map},
+                                          Row{"target", &Parser::read_target},
                                           Row{"engines", &Parser::read_engines},
                                           Row{"licence", &Parser::read_licence}};
         const std::string_view header = section.header;
@@ -295,6 +298,80 @@ class Parser {
             EBPF_TRY(const spec::MapShape shape, map_shape(section, all));
             current_.maps.push_back(shape);
         }
+        return {};
+    }
+
+    Result<void> read_map_data(const Section& section, const std::string& content) {
+        EBPF_TRY(auto data, map_data(section, content));
+        current_.map_data.push_back(std::move(data));
+        return {};
+    }
+
+    Result<void> read_output_map(const Section& section, const std::string& content) {
+        EBPF_TRY(auto data, map_data(section, content));
+        current_.output_maps.push_back(std::move(data));
+        return {};
+    }
+
+    Result<MapData> map_data(const Section& section, const std::string& content) const {
+        const std::string text = without_comments(content);
+        const auto all = words(text);
+        if (all.empty() || all.size() % 2 == 0) {
+            return refuse(section.line, Status::Malformed,
+                          "contents are MAP and then KEY VALUE for each element");
+        }
+        MapData data;
+        EBPF_TRY(data.map, map_index(section, all[0]));
+        for (std::size_t i = 1; i < all.size(); i += 2) {
+            MapElement element;
+            EBPF_TRY(element.key, hex_word(section, all[i]));
+            EBPF_TRY(element.value, hex_word(section, all[i + 1]));
+            const spec::MapShape& shape = current_.maps[data.map];
+            if (element.key.size() != shape.key_size || element.value.size() != shape.value_size) {
+                return refuse(section.line, Status::Malformed,
+                              fmt::format("element {} of map {} has {} bytes of key and {} of value", i / 2,
+                                          data.map, element.key.size(), element.value.size()));
+            }
+            data.elements.push_back(std::move(element));
+        }
+        return data;
+    }
+
+    Result<std::uint32_t> map_index(const Section& section, std::string_view word) const {
+        EBPF_TRY(const std::uint64_t index, number(section, word));
+        if (index < current_.maps.size()) return static_cast<std::uint32_t>(index);
+        return refuse(section.line, Status::Malformed,
+                      fmt::format("map {} is not among the {} maps before", index, current_.maps.size()));
+    }
+
+    Result<std::vector<std::byte>> hex_word(const Section& section, std::string_view word) const {
+        std::vector<std::byte> bytes;
+        for (std::size_t i = 0; i < word.size(); i += 2) {
+            const auto value = parse_number("0x" + std::string(word.substr(i, 2)));
+            if (!value || word.size() % 2 != 0) {
+                return refuse(section.line, Status::Malformed,
+                              fmt::format("'{}' is not bytes in hexadecimal", word));
+            }
+            bytes.push_back(static_cast<std::byte>(*value));
+        }
+        return bytes;
+    }
+
+    Result<void> read_target(const Section& section, const std::string& content) {
+        const std::size_t line_end = content.find('\n');
+        const auto all = words(std::string_view(content).substr(0, line_end));
+        if (all.size() != 2) return refuse(section.line, Status::Malformed, "a target is MAP INDEX");
+        TailProgram target;
+        EBPF_TRY(target.map, map_index(section, all[0]));
+        EBPF_TRY(const std::uint64_t index, number(section, all[1]));
+        const spec::MapShape& shape = current_.maps[target.map];
+        if (shape.type != spec::MapType::ProgArray || index >= shape.max_entries) {
+            return refuse(section.line, Status::Malformed,
+                          fmt::format("map {} has no program number {}", target.map, index));
+        }
+        target.index = static_cast<std::uint32_t>(index);
+        target.assembly = content.substr(line_end);
+        current_.targets.push_back(std::move(target));
         return {};
     }
 

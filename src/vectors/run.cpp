@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <deque>
 #include <memory>
 #include <utility>
 
@@ -23,11 +24,6 @@ namespace {
 
 // Vectors are short; one that runs longer does not end.
 constexpr std::size_t kMostSteps = 50'000'000;
-
-struct DestroyImage {
-    void operator()(engine::Image* image) const { image->destroy(image); }
-};
-using OwnedImage = std::unique_ptr<engine::Image, DestroyImage>;
 
 /// Notes which slots of one image are executed.
 struct SlotRecorder {
@@ -56,32 +52,65 @@ class Runner {
   public:
     Runner(const Vector& vector, const RunOptions& options) : vector_(vector), options_(options) {}
 
-    Outcome run() {
+    /// Takes all steps before the engine's. Returns whether the engine has to take its own.
+    bool prepare() {
         const auto& excluded = vector_.excluded_engines;
-        if (std::ranges::find(excluded, options_.engine) != excluded.end()) {
+        if (std::ranges::find(excluded, options_.engine->name) != excluded.end()) {
             outcome_.is_skipped = true;
-            return std::move(outcome_);
+            return false;
         }
-        Step stop;
-        for (const auto step : {&Runner::encode, &Runner::decode, &Runner::round_trip, &Runner::verify,
-                                &Runner::lower, &Runner::make_host, &Runner::execute}) {
-            stop = (this->*step)();
-            if (stop) break;
+        for (const auto step :
+             {&Runner::encode, &Runner::decode, &Runner::round_trip, &Runner::verify, &Runner::lower,
+              &Runner::read_targets, &Runner::make_host, &Runner::observe, &Runner::renew_host}) {
+            stop_ = (this->*step)();
+            if (stop_) return false;
         }
-        outcome_.is_passed = !stop || stop->is_passed;
-        if (stop) outcome_.message = std::move(stop->message);
+        return true;
+    }
+
+    /// Appends what the engine has to make images of: the program, then its tail-call targets.
+    void append_programs(std::vector<EngineProgram>& programs) const {
+        programs.push_back({&code_, bytes_, accesses_, vector_.type, host_->bindings()});
+        for (const Body& body : targets_) {
+            programs.push_back({&body.code, body.bytes, body.accesses, vector_.type, host_->bindings()});
+        }
+    }
+
+    /// `compiled`: of the programs that were appended.
+    void execute(std::span<const Compiled> compiled) {
+        if (!compiled[0]) {
+            const EngineRefusal& why = compiled[0].error();
+            stop_ = refused(why.status, why.slot, "", why.text);
+        } else if (vector_.error) {
+            stop_ = failed("compiled, expected error " + vector_.error->status);
+        } else {
+            stop_ = install_targets(compiled.subspan(1));
+            if (!stop_) stop_ = run(*compiled[0]->get());
+        }
+    }
+
+    Outcome take_outcome() {
+        outcome_.is_passed = !outcome_.is_skipped && (!stop_ || stop_->is_passed);
+        if (stop_) outcome_.message = std::move(stop_->message);
         if (!outcome_.is_passed) outcome_.forms.clear();
         return std::move(outcome_);
     }
 
   private:
+    /// A tail-call target.
+    struct Body {
+        std::vector<std::byte> bytes;
+        isa::Code code;
+        std::vector<verifier::AccessKind> accesses;
+    };
+
     /// Compares an error with the expected one.
     Step refused(Status status, std::optional<std::uint32_t> slot, std::string_view field,
                  const std::string& text) {
         if (!vector_.error) return failed(text);
         const ExpectedError& expected = *vector_.error;
         const bool is_expected = expected.status == status_name(status) &&
-                                 (!expected.slot || expected.slot == slot) &&
+                                 (!expected.slot || !slot || expected.slot == slot) &&
                                  (expected.field.empty() || expected.field == field);
         if (is_expected) return Stop{true, {}};
         return failed(fmt::format("expected error {} {} {}, got {}: {}", expected.status,
@@ -105,6 +134,7 @@ class Runner {
             return refused(error.status, error.slot, error.field, isa::to_error(error).message());
         }
         code_ = std::move(*code);
+        accesses_.assign(code_.size(), verifier::AccessKind::None);
         return {};
     }
 
@@ -134,6 +164,7 @@ class Runner {
         if (report_.verdict != verifier::Verdict::Accept) return {};
         const auto lowered = lower::lower(code_, vector_.type, report_.accesses);
         if (!lowered) return failed(lowered.error().message());
+        accesses_ = report_.accesses;
         return {};
     }
 
@@ -143,42 +174,76 @@ class Runner {
                options_.verify != nullptr;
     }
 
+    Step read_targets() {
+        for (const TailProgram& target : vector_.targets) {
+            auto bytes = isa::assemble(target.assembly);
+            if (!bytes) return failed("target: " + bytes.error().message());
+            auto code = isa::decode(*bytes, vector_.groups);
+            if (!code) return failed("target: " + isa::to_error(code.error()).message());
+            Body body{std::move(*bytes), std::move(*code), {}};
+            body.accesses.assign(body.code.size(), verifier::AccessKind::None);
+            if (options_.verify != nullptr) {
+                const verifier::Report report = options_.verify(make_request(vector_, body.bytes));
+                if (report.verdict != verifier::Verdict::Accept)
+                    return failed("target: " + first_failure(report));
+                const auto lowered = lower::lower(body.code, vector_.type, report.accesses);
+                if (!lowered) return failed("target: " + lowered.error().message());
+                body.accesses = report.accesses;
+            }
+            targets_.push_back(std::move(body));
+        }
+        return {};
+    }
+
+    Step install_targets(std::span<const Compiled> images) {
+        for (std::size_t i = 0; i < images.size(); ++i) {
+            if (!images[i]) return failed("target: " + images[i].error().text);
+            const TailProgram& target = vector_.targets[i];
+            const auto put = host_->put_program(target.map, target.index, *images[i]->get());
+            if (!put) return failed(put.error().message());
+        }
+        return {};
+    }
+
     bool is_verdict_all() const { return !vector_.result && !vector_.error; }
 
     Step make_host() {
         auto host = TestHost::create(vector_.type, vector_.memory, vector_.maps);
         if (!host) return failed(host.error().message());
         host_ = std::move(*host);
-        return {};
-    }
-
-    Step execute() {
-        for (const interp::Dispatch dispatch : {interp::Dispatch::Stepping, interp::Dispatch::Best}) {
-            interp::Refusal refusal;
-            auto compiled = interp::compile(code_, host_->bindings(), {dispatch, &refusal});
-            if (!compiled) {
-                if (vector_.error) outcome_.forms.push_back(code_[refusal.slot].form);
-                return refused(compiled.error(), refusal.slot, "",
-                               fmt::format("instruction {}: {} {}: {}", refusal.slot, refusal.what,
-                                           refusal.value, status_text(compiled.error())));
-            }
-            const OwnedImage image(*compiled);
-            if (vector_.error) return failed("compiled, expected error " + vector_.error->status);
-            Step stop = dispatch == interp::Dispatch::Stepping ? run_observed(*image) : run_free(*image);
-            if (stop) return stop;
-            if (dispatch == interp::Dispatch::Stepping && !vector_.maps.empty()) {
-                // Maps keep what the first run stored; the second one starts from empty ones too.
-                if (const Step fresh = make_host()) return fresh;
-            }
+        for (const MapData& data : vector_.map_data) {
+            const auto filled = host_->fill(data.map, data.elements);
+            if (!filled) return failed(filled.error().message());
         }
         return {};
     }
 
-    Step run_observed(const engine::Image& image) {
-        SlotRecorder recorder{&image, std::vector<bool>(code_.size()), 0};
+    // Whatever the engine: only the interpreter can tell which instructions a run executes.
+    Step observe() {
+        interp::Refusal refusal;
+        auto compiled = interp::compile(code_, host_->bindings(), {interp::Dispatch::Stepping, &refusal});
+        if (!compiled) {
+            const Step stop = refused(compiled.error(), refusal.slot, "",
+                                      fmt::format("instruction {}: {} {}: {}", refusal.slot, refusal.what,
+                                                  refusal.value, status_text(compiled.error())));
+            if (!stop->is_passed) return stop;
+            outcome_.forms.push_back(code_[refusal.slot].form);
+            return {};  // the engine has to refuse it, too
+        }
+        const OwnedImage image(*compiled);
+        if (vector_.error) return failed("compiled, expected error " + vector_.error->status);
+        std::vector<Compiled> targets;
+        for (const Body& body : targets_) {
+            auto target =
+                interp::compile(body.code, host_->bindings(), {interp::Dispatch::Stepping, &refusal});
+            if (!target) return failed(fmt::format("target: {}", status_text(target.error())));
+            targets.emplace_back(OwnedImage(*target));
+        }
+        if (Step stop = install_targets(targets)) return stop;
+        SlotRecorder recorder{image.get(), std::vector<bool>(code_.size()), 0};
         engine::Invocation invocation = host_->start();
         const std::uint64_t result =
-            host_->inside([&] { return interp::run_observed(image, invocation, recorder); });
+            host_->inside([&] { return interp::run_observed(*image, invocation, recorder); });
         if (recorder.steps >= kMostSteps)
             return failed(fmt::format("still running after {} steps", kMostSteps));
         for (std::size_t slot = 0; slot < code_.size(); ++slot) {
@@ -187,22 +252,40 @@ class Runner {
         return compare(result, "observed");
     }
 
-    Step run_free(const engine::Image& image) {
+    // Maps keep what the first run stored; the second one starts from empty ones too.
+    Step renew_host() {
+        if (vector_.maps.empty()) return {};
+        return make_host();
+    }
+
+    Step run(const engine::Image& image) {
         engine::Invocation invocation = host_->start();
-        return compare(host_->run(image, invocation), "free");
+        return compare(host_->run(image, invocation), options_.engine->name);
     }
 
     Step compare(std::uint64_t result, std::string_view how) const {
         if (result != *vector_.result) {
             return failed(fmt::format("{} run: result {:#x}, expected {:#x}", how, result, *vector_.result));
         }
-        if (!vector_.output_memory) return {};
         const auto memory = host_->memory();
-        if (!std::ranges::equal(memory, *vector_.output_memory)) {
+        if (vector_.output_memory && !std::ranges::equal(memory, *vector_.output_memory)) {
             return failed(fmt::format("{} run: memory is {}, expected {}", how, hex(memory),
                                       hex(*vector_.output_memory)));
         }
+        for (const MapData& expected : vector_.output_maps) {
+            const MapContents got = host_->contents(expected.map);
+            if (got == expected.elements) continue;
+            return failed(fmt::format("{} run: map {} holds {}, expected {}", how, expected.map, hex(got),
+                                      hex(expected.elements)));
+        }
         return {};
+    }
+
+    static std::string hex(const MapContents& contents) {
+        std::string text;
+        for (const MapElement& element : contents)
+            text += fmt::format("[{}: {}] ", hex(element.key), hex(element.value));
+        return text;
     }
 
     static std::string hex(std::span<const std::byte> bytes) {
@@ -217,7 +300,10 @@ class Runner {
     std::vector<std::byte> bytes_;
     isa::Code code_;
     verifier::Report report_;
+    std::vector<verifier::AccessKind> accesses_;
+    std::vector<Body> targets_;
     std::unique_ptr<TestHost> host_;
+    Step stop_;
 };
 
 }  // namespace
@@ -227,8 +313,33 @@ Result<std::vector<std::byte>> encode(const Vector& vector) {
     return isa::assemble(*vector.assembly);
 }
 
+std::vector<Outcome> run_vectors(std::span<const Vector> vectors, const RunOptions& options) {
+    std::deque<Runner> runners;  // programs refer into them
+    std::vector<Runner*> ready;
+    std::vector<EngineProgram> programs;
+    std::vector<std::size_t> starts;  // of each ready vector's programs
+    for (const Vector& vector : vectors) {
+        Runner& runner = runners.emplace_back(vector, options);
+        if (!runner.prepare()) continue;
+        ready.push_back(&runner);
+        starts.push_back(programs.size());
+        runner.append_programs(programs);
+    }
+    starts.push_back(programs.size());
+    {
+        // Images go before the hosts whose maps they refer to.
+        const std::vector<Compiled> images = options.engine->compile(programs);
+        for (std::size_t i = 0; i < ready.size(); ++i)
+            ready[i]->execute(std::span(images).subspan(starts[i], starts[i + 1] - starts[i]));
+    }
+    std::vector<Outcome> outcomes;
+    outcomes.reserve(runners.size());
+    for (Runner& runner : runners) outcomes.push_back(runner.take_outcome());
+    return outcomes;
+}
+
 Outcome run_vector(const Vector& vector, const RunOptions& options) {
-    return Runner(vector, options).run();
+    return std::move(run_vectors(std::span(&vector, 1), options).front());
 }
 
 }  // namespace ebpf::vectors

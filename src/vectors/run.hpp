@@ -3,16 +3,18 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
+#include "vectors/engines.hpp"
 #include "vectors/vector.hpp"
 #include "verifier/verifier.hpp"
 
 namespace ebpf::vectors {
 
 struct RunOptions {
-    std::string engine = "interpreter";
+    const Engine* engine = &interpreter();  ///< one that is in this build
     verifier::Report (*verify)(const verifier::Request& request) =
         nullptr;  ///< nullptr: vectors are not verified
 };
@@ -29,8 +31,12 @@ struct Outcome {
 /// Returns the vector's program as bytes: assembled, or the raw ones. Errors: those of isa::assemble.
 Result<std::vector<std::byte>> encode(const Vector& vector);
 
-/// Assembles, compares with the raw bytes, decodes, disassembles and assembles again, verifies, and runs with
-/// each way of dispatch; compares each step with what the vector expects. Threads: any.
+/// For each vector: assembles, compares with the raw bytes, decodes, disassembles and assembles again,
+/// verifies, runs under observation in the interpreter and free on the engine; compares each step with what
+/// the vector expects. Returns: an outcome per vector. Threads: any.
+std::vector<Outcome> run_vectors(std::span<const Vector> vectors, const RunOptions& options);
+
+/// The same for one vector.
 Outcome run_vector(const Vector& vector, const RunOptions& options);
 
 }  // namespace ebpf::vectors

@@ -42,9 +42,61 @@ Result<std::unique_ptr<TestHost>> TestHost::create(spec::ProgramType type, std::
 
 TestHost::~TestHost() {
     if (domain_ == nullptr) return;
+    for (maps::Map* map : maps_) {
+        if (map->shape().type != spec::MapType::ProgArray) continue;
+        for (std::uint32_t i = 0; i < map->shape().max_entries; ++i)
+            static_cast<void>(maps::exchange_program(*map, i, nullptr, 0));
+    }
     domain_->synchronise();
     for (maps::Map* map : maps_) maps::Map::destroy(map);
     epoch::Domain::destroy(domain_);
+}
+
+Result<void> TestHost::fill(std::uint32_t map, const MapContents& elements) {
+    for (const MapElement& element : elements) {
+        const Status status = inside(
+            [&] { return maps_[map]->update(element.key.data(), element.value.data(), spec::kUpdateAny); });
+        if (status != Status::Ok) return fail(status, fmt::format("map {}: {}", map, status_text(status)));
+    }
+    return {};
+}
+
+MapContents TestHost::contents(std::uint32_t index) {
+    maps::Map& map = *maps_[index];
+    MapContents all;
+    if (map.shape().type == spec::MapType::ProgArray) return all;
+    std::vector<std::byte> key(map.shape().key_size);
+    std::vector<std::byte> previous;
+    inside([&] {
+        while (map.next_key(previous.empty() ? nullptr : previous.data(), key.data()) == Status::Ok) {
+            MapElement element{key, std::vector<std::byte>(map.shape().value_size)};
+            if (map.read(key.data(), element.value.data()) == Status::Ok) all.push_back(std::move(element));
+            previous = key;
+        }
+        return 0;
+    });
+    std::ranges::sort(all, {}, &MapElement::key);
+    return all;
+}
+
+Result<void> TestHost::put_program(std::uint32_t map, std::uint32_t index, engine::Image& image) {
+    helpers::TailTarget& target = targets_.emplace_back(helpers::TailTarget{&image, nullptr});
+    const auto put = maps::exchange_program(*maps_[map], index, &target, 1);
+    if (!put)
+        return fail(put.error(), fmt::format("map {} index {}: {}", map, index, status_text(put.error())));
+    return {};
+}
+
+std::vector<std::byte> TestHost::plain_context() const {
+    std::vector<std::byte> fields;
+    const spec::ProgramTypeSpec* type = spec::find_program_type(static_cast<std::uint32_t>(type_));
+    for (const spec::ContextField& field : spec::context_fields()) {
+        if (context().empty() || field.context != type->context) continue;
+        if (field.meaning != spec::FieldMeaning::Plain) continue;
+        const auto bytes = context().subspan(field.host_offset, field.host_size);
+        fields.insert(fields.end(), bytes.begin(), bytes.end());
+    }
+    return fields;
 }
 
 engine::Bindings TestHost::bindings() const noexcept {

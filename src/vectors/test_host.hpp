@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <span>
 #include <vector>
@@ -13,9 +14,11 @@
 #include "ebpf/contexts.h"
 #include "engine/engine.hpp"
 #include "epoch/epoch.hpp"
+#include "helpers/tail_target.hpp"
 #include "maps/map.hpp"
 #include "spec/maps.hpp"
 #include "spec/programs.hpp"
+#include "vectors/vector.hpp"
 
 namespace ebpf::vectors {
 
@@ -54,6 +57,16 @@ class TestHost {
     [[nodiscard]] const void* packet_meta() const noexcept { return xdp_.data_meta; }
     [[nodiscard]] std::span<maps::Map* const> maps() const noexcept { return maps_; }
 
+    /// Stores elements. Errors: those of maps::Map::update.
+    Result<void> fill(std::uint32_t map, const MapContents& elements);
+    /// Returns what a map of bytes holds; nothing for a prog array.
+    [[nodiscard]] MapContents contents(std::uint32_t map);
+    /// Puts `image`, which must outlive the host's last run, into a prog array.
+    /// Errors: those of maps::exchange_program.
+    Result<void> put_program(std::uint32_t map, std::uint32_t index, engine::Image& image);
+    /// Returns the fields of the context that are plain numbers, as programs can see or change them.
+    [[nodiscard]] std::vector<std::byte> plain_context() const;
+
   private:
     explicit TestHost(spec::ProgramType type) : type_(type) {}
     static std::uint64_t count_up(void* owner) noexcept;
@@ -65,6 +78,7 @@ class TestHost {
     epoch::Domain* domain_ = nullptr;
     std::vector<maps::Map*> maps_;
     std::vector<engine::MapBinding> map_bindings_;
+    std::deque<helpers::TailTarget> targets_;  ///< prog arrays point to its elements
     engine::Services services_;
     std::uint64_t clock_ = 0;
     ebpf_xdp_context xdp_{};

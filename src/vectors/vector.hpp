@@ -31,6 +31,27 @@ struct ExpectedVerdict {
     std::optional<std::uint32_t> slot;
 };
 
+struct MapElement {
+    std::vector<std::byte> key;
+    std::vector<std::byte> value;
+    friend bool operator==(const MapElement&, const MapElement&) = default;
+};
+/// What a map holds, ascending by key.
+using MapContents = std::vector<MapElement>;
+
+/// "-- map-data MAP" and "-- output-map MAP": contents before and after a run.
+struct MapData {
+    std::uint32_t map = 0;
+    MapContents elements;
+};
+
+/// "-- target MAP INDEX": a program of the same type, in an element of a prog array.
+struct TailProgram {
+    std::uint32_t map = 0;
+    std::uint32_t index = 0;
+    std::string assembly;
+};
+
 /// One vector. It states at least one of result, error and verdict.
 struct Vector {
     std::string file;
@@ -46,6 +67,9 @@ struct Vector {
     std::optional<ExpectedVerdict> verdict;
     spec::ProgramType type = spec::ProgramType::Memory;
     std::vector<spec::MapShape> maps;  ///< MapIndex refers to them in this order
+    std::vector<MapData> map_data;
+    std::vector<MapData> output_maps;
+    std::vector<TailProgram> targets;
     spec::GroupSet groups = spec::kAllGroups;
     std::vector<std::string> excluded_engines;
 };
@@ -53,10 +77,11 @@ struct Vector {
 /// Reads all vectors of a file. `file` is its name, for messages.
 /// A section is a line "-- NAME [ARGUMENTS]" with the lines up to the next one. Sections: asm, raw, mem,
 /// result, error, no register offset (nothing to us), c (a comment); and ours: case NAME, type NAME, maps,
-/// groups NAME..., verify, output-mem, engines -NAME..., licence NAME. A section's content may follow on the
-/// "--" line. "-- maps": a line per map, "TYPE KEY_SIZE VALUE_SIZE MAX_ENTRIES [FLAGS]". "-- groups": those
-/// named and base32. Errors: Malformed - with the line; NotSupported - an unknown section, type, group or map
-/// type.
+/// groups NAME..., verify, output-mem, map-data MAP, output-map MAP, target MAP INDEX, engines -NAME...,
+/// licence NAME. A section's content may follow on the "--" line. "-- maps": a line per map, "TYPE KEY_SIZE
+/// VALUE_SIZE MAX_ENTRIES [FLAGS]". "-- map-data", "-- output-map": a line per element, "KEY VALUE" in
+/// hexadecimal without spaces. "-- target": assembly. "-- groups": those named and base32. Errors: Malformed
+/// - with the line; NotSupported - an unknown section, type, group or map type.
 Result<std::vector<Vector>> parse_vectors(std::string_view text, std::string_view file);
 
 }  // namespace ebpf::vectors

@@ -99,5 +99,33 @@ TEST(ParseVectors, RefusesMalformedSections) {
               "test.bpft:1: '99999999999999999999' is not a number");
 }
 
+TEST(ParseVectors, ReadsMapContentsAndTargets) {
+    const auto vectors = parse(
+        "-- maps\nhash 2 1 4\nprog_array 4 4 2\n-- map-data 0\n0102 ff # comment\n0a0b 00\n-- output-map "
+        "0\n-- "
+        "target 1 1\nr0 = 1\nexit\n-- asm\nexit\n-- result 0\n");
+    ASSERT_EQ(vectors.size(), 1U);
+    ASSERT_EQ(vectors[0].map_data.size(), 1U);
+    const MapContents expected{{{std::byte{1}, std::byte{2}}, {std::byte{0xff}}},
+                               {{std::byte{0x0a}, std::byte{0x0b}}, {std::byte{0}}}};
+    EXPECT_EQ(vectors[0].map_data[0].elements, expected);
+    ASSERT_EQ(vectors[0].output_maps.size(), 1U);
+    EXPECT_TRUE(vectors[0].output_maps[0].elements.empty());
+    ASSERT_EQ(vectors[0].targets.size(), 1U);
+    EXPECT_EQ(vectors[0].targets[0].index, 1U);
+    EXPECT_THAT(vectors[0].targets[0].assembly, HasSubstr("r0 = 1\nexit"));
+}
+
+TEST(ParseVectors, RefusesMapContentsAndTargetsThatDoNotFit) {
+    const std::string maps = "-- maps\narray 4 1 4\nprog_array 4 4 2\n";
+    EXPECT_THAT(refusal(maps + "-- map-data 2\n"), HasSubstr("map 2 is not among the 2 maps"));
+    EXPECT_THAT(refusal(maps + "-- map-data 0\n00000000\n"), HasSubstr("KEY VALUE"));
+    EXPECT_THAT(refusal(maps + "-- map-data 0\n000000 01\n"), HasSubstr("3 bytes of key and 1 of value"));
+    EXPECT_THAT(refusal(maps + "-- map-data 0\n0000000 01\n"), HasSubstr("'0000000' is not bytes"));
+    EXPECT_THAT(refusal(maps + "-- target 0 1\nexit\n"), HasSubstr("map 0 has no program number 1"));
+    EXPECT_THAT(refusal(maps + "-- target 1 2\nexit\n"), HasSubstr("map 1 has no program number 2"));
+    EXPECT_THAT(refusal(maps + "-- target 1\nexit\n"), HasSubstr("a target is MAP INDEX"));
+}
+
 }  // namespace
 }  // namespace ebpf::vectors
