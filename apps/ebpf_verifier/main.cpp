@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 // ebpf-verifier: reads one request from descriptor 3, writes one report to descriptor 4. Started by ebpfd
 // only; it has no options. It jails itself before it reads the first byte.
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstddef>
+#include <cstdio>
 #include <new>
 #include <span>
 #include <vector>
@@ -21,6 +23,7 @@ using ebpf::service::VerifierExit;
 
 constexpr int kRequest = 3;
 constexpr int kReport = 4;
+constexpr int kExitUsage = 2;
 
 bool read_all(std::vector<std::byte>& bytes) {
     constexpr std::size_t kChunk = 65536;
@@ -63,6 +66,13 @@ VerifierExit work() {
 }  // namespace
 
 int main() {
+    if (fcntl(kRequest, F_GETFD) < 0 || fcntl(kReport, F_GETFD) < 0) {
+        std::fputs(
+            "ebpf-verifier is started by ebpfd, which hands it a request; "
+            "to verify by hand: ebpfctl prog verify FILE.o\n",
+            stderr);
+        return kExitUsage;
+    }
     VerifierExit code = VerifierExit::OutOfMemory;
     try {
         code = work();

@@ -24,7 +24,7 @@ constexpr std::array kCommands = {
     Command{"prog", "load", "FILE[:PROGRAM] PATH", "load a program and pin it at PATH", program_load},
     Command{"prog", "show", "[PROG]", "list programs", program_show},
     Command{"prog", "list", "[PROG]", "list programs", program_show},
-    Command{"prog", "run", "PROG data_in FILE [data_out FILE] [repeat N]",
+    Command{"prog", "run", "PROG data_in FILE|- [data_out FILE|-] [repeat N]",
             "run a program on the data of a file", program_run},
     Command{"prog", "pin", "PROG PATH", "pin a program", program_pin},
     Command{"map", "show", "[MAP]", "list maps", map_show},
@@ -113,6 +113,17 @@ Result<std::vector<Handle>> select(Client& client, ObjectKind kind, const Select
     }
     if (found.empty())
         return fail(Status::NotFound, fmt::format("no {} match '{}'", plural_of(kind), selector.text));
+    return found;
+}
+
+Result<std::vector<Handle>> select_any(Client& client, ObjectKind kind,
+                                       const std::optional<Selector>& selector) {
+    if (selector) return select(client, kind, *selector);
+    std::vector<Handle> found;
+    EBPF_TRY(const auto ids, client.ids(kind));
+    for (const std::uint32_t id : ids) {
+        if (auto handle = client.open(kind, id)) found.push_back(*std::move(handle));
+    }
     return found;
 }
 

@@ -66,6 +66,9 @@ Result<Output> pin_remove(const Options& options, Words& words);
 /// Errors: NotFound - none.
 Result<std::vector<client::Handle>> select(client::Client& client, client::ObjectKind kind,
                                            const Selector& selector);
+/// The same; without a selector all objects of `kind`, none being no error.
+Result<std::vector<client::Handle>> select_any(client::Client& client, client::ObjectKind kind,
+                                               const std::optional<Selector>& selector);
 /// The same, where exactly one is wanted. Errors: InvalidArgument - several match.
 Result<client::Handle> select_one(client::Client& client, client::ObjectKind kind, const Selector& selector);
 

@@ -4,6 +4,7 @@
 
 #include "base/try.hpp"
 #include "commands.hpp"
+#include "platform/interface.hpp"
 #include "spec/programs.hpp"
 
 namespace ebpf::ctl {
@@ -109,6 +110,10 @@ Result<Output> net_show(const Options& options, Words& words) {
     EBPF_TRY(const auto backend, open_context(options, Place::Daemon));
     Client client(*backend);
     EBPF_TRY(auto existing, attachments(client, interface));
+    if (existing.empty() && !interface.empty()) {
+        const auto number = platform::interface_index(interface);
+        if (!number) return fail(number.error(), fmt::format("interface '{}'", interface));
+    }
     NetAttachments shown;
     for (auto& attachment : existing) shown.xdp.push_back(std::move(attachment.info));
     return shown;
@@ -116,20 +121,11 @@ Result<Output> net_show(const Options& options, Words& words) {
 
 Result<Output> link_show(const Options& options, Words& words) {
     Links shown;
+    EBPF_TRY(const auto selector, words.last_object("link"));
     EBPF_TRY(const auto backend, open_context(options, Place::Daemon));
     Client client(*backend);
-    std::vector<Handle> handles;
-    if (words.is_at_end()) {
-        EBPF_TRY(const auto ids, client.ids(ObjectKind::Link));
-        for (const std::uint32_t id : ids) {
-            if (auto handle = client.open(ObjectKind::Link, id)) handles.push_back(*std::move(handle));
-        }
-    } else {
-        EBPF_TRY(const auto selector, words.object("link"));
-        EBPF_TRY_VOID(words.finish());
-        EBPF_TRY(handles, select(client, ObjectKind::Link, selector));
-        shown.is_list = false;
-    }
+    EBPF_TRY(const auto handles, select_any(client, ObjectKind::Link, selector));
+    shown.is_list = !selector || handles.size() > 1;
     for (const auto& handle : handles) {
         EBPF_TRY(auto info, client.link_info(handle));
         EBPF_TRY(auto pins, pins_of(client, ObjectKind::Link, info.id));

@@ -99,20 +99,11 @@ Result<std::uint64_t> update_flags(Words& words) {
 
 Result<Output> map_show(const Options& options, Words& words) {
     Maps shown;
+    EBPF_TRY(const auto selector, words.last_object("map"));
     EBPF_TRY(const auto backend, open_context(options, Place::Daemon));
     Client client(*backend);
-    std::vector<Handle> handles;
-    if (words.is_at_end()) {
-        EBPF_TRY(const auto ids, client.ids(ObjectKind::Map));
-        for (const std::uint32_t id : ids) {
-            if (auto handle = client.open(ObjectKind::Map, id)) handles.push_back(*std::move(handle));
-        }
-    } else {
-        EBPF_TRY(const auto selector, words.object("map"));
-        EBPF_TRY_VOID(words.finish());
-        EBPF_TRY(handles, select(client, ObjectKind::Map, selector));
-        shown.is_list = handles.size() > 1;
-    }
+    EBPF_TRY(const auto handles, select_any(client, ObjectKind::Map, selector));
+    shown.is_list = !selector || handles.size() > 1;
     for (const auto& handle : handles) {
         EBPF_TRY(auto info, client.map_info(handle));
         EBPF_TRY(auto pins, pins_of(client, ObjectKind::Map, info.id));

@@ -132,6 +132,19 @@ Result<void> write_file(const std::string& path, const client::Bytes& bytes) {
     return {};
 }
 
+/// Stands for standard input after data_in, and for this command's own output after data_out.
+constexpr std::string_view kStandardStream = "-";
+
+Result<client::Bytes> read_input(const std::string& path) {
+    if (path != kStandardStream) return platform::read_file(path, spec::kMaxTestBytes);
+    client::Bytes bytes(spec::kMaxTestBytes + 1);
+    bytes.resize(std::fread(bytes.data(), 1, bytes.size(), stdin));
+    if (std::ferror(stdin) != 0) return fail(Status::Environment, "standard input: reading failed");
+    if (bytes.size() > spec::kMaxTestBytes)
+        return fail(Status::TooBig, fmt::format("standard input: more than {} bytes", spec::kMaxTestBytes));
+    return bytes;
+}
+
 struct RunWords {
     std::string data_in;
     std::string data_out;
@@ -141,9 +154,9 @@ struct RunWords {
 Result<RunWords> read_run_words(Words& words) {
     RunWords read;
     while (!words.is_at_end()) {
-        if (words.accept("data_in")) {
+        if (read.data_in.empty() && words.accept("data_in")) {
             EBPF_TRY(read.data_in, words.word("data_in file"));
-        } else if (words.accept("data_out")) {
+        } else if (read.data_out.empty() && words.accept("data_out")) {
             EBPF_TRY(read.data_out, words.word("data_out file"));
         } else {
             EBPF_TRY_VOID(words.expect("repeat"));
@@ -219,20 +232,11 @@ Result<Output> program_load(const Options& options, Words& words) {
 
 Result<Output> program_show(const Options& options, Words& words) {
     Programs shown;
+    EBPF_TRY(const auto selector, words.last_object("program"));
     EBPF_TRY(const auto backend, open_context(options, Place::Daemon));
     Client client(*backend);
-    std::vector<Handle> handles;
-    if (words.is_at_end()) {
-        EBPF_TRY(const auto ids, client.ids(ObjectKind::Program));
-        for (const std::uint32_t id : ids) {
-            if (auto handle = client.open(ObjectKind::Program, id)) handles.push_back(*std::move(handle));
-        }
-    } else {
-        EBPF_TRY(const auto selector, words.object("program"));
-        EBPF_TRY_VOID(words.finish());
-        EBPF_TRY(handles, select(client, ObjectKind::Program, selector));
-        shown.is_list = handles.size() > 1;
-    }
+    EBPF_TRY(const auto handles, select_any(client, ObjectKind::Program, selector));
+    shown.is_list = !selector || handles.size() > 1;
     for (const auto& handle : handles) {
         EBPF_TRY(auto info, client.program_info(handle));
         EBPF_TRY(auto pins, pins_of(client, ObjectKind::Program, info.id));
@@ -245,7 +249,7 @@ Result<Output> program_show(const Options& options, Words& words) {
 Result<Output> program_run(const Options& options, Words& words) {
     EBPF_TRY(const auto selector, words.program());
     EBPF_TRY(const auto run_words, read_run_words(words));
-    EBPF_TRY(const auto data, platform::read_file(run_words.data_in, spec::kMaxTestBytes));
+    EBPF_TRY(const auto data, read_input(run_words.data_in));
     const auto place = selector.by == Selector::By::File ? Place::InProcess : Place::Daemon;
     EBPF_TRY(const auto backend, open_context(options, place));
     Client client(*backend);
@@ -253,8 +257,13 @@ Result<Output> program_run(const Options& options, Words& words) {
     run_options.memory_length = data.size();
     EBPF_TRY(const auto program, program_for(client, run_options, selector));
     EBPF_TRY(const auto run, client.test_run(program, data, run_words.repeat));
-    if (!run_words.data_out.empty()) EBPF_TRY_VOID(write_file(run_words.data_out, run.data));
-    return Run{run.result, run.duration_ns, run_words.repeat};
+    Run shown{run.result, run.duration_ns, run_words.repeat, {}};
+    if (run_words.data_out == kStandardStream) {
+        shown.data = run.data;
+    } else if (!run_words.data_out.empty()) {
+        EBPF_TRY_VOID(write_file(run_words.data_out, run.data));
+    }
+    return shown;
 }
 
 Result<Output> program_pin(const Options& options, Words& words) {

@@ -130,7 +130,13 @@ struct ToJson {
         return list;
     }
 
-    Json operator()(const Run& run) const { return {{"retval", run.result}, {"duration", run.duration_ns}}; }
+    Json operator()(const Run& run) const {
+        Json json;
+        if (run.data) json["data_out"] = of_bytes(*run.data);
+        json["retval"] = run.result;
+        json["duration"] = run.duration_ns;
+        return json;
+    }
 
     Json operator()(const Maps& maps) const {
         Json list = Json::array();

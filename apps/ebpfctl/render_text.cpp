@@ -130,7 +130,8 @@ struct ToText {
     }
 
     std::string operator()(const Run& run) const {
-        return fmt::format("Return value: {}, duration{}: {}ns\n", run.result,
+        return fmt::format("{}Return value: {}, duration{}: {}ns\n",
+                           run.data ? fmt::format("Data:\n{}\n", hex_bytes(*run.data)) : "", run.result,
                            run.repeat > 1 ? " (average)" : "", run.duration_ns);
     }
 

@@ -60,6 +60,7 @@ struct Run {
     std::uint64_t result = 0;
     std::uint32_t duration_ns = 0;
     std::uint32_t repeat = 1;
+    std::optional<client::Bytes> data;  ///< the packet or memory afterwards, if it is to be shown
 };
 
 struct Maps {

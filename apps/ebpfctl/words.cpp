@@ -99,6 +99,13 @@ Result<Selector> Words::program() {
     return selector;
 }
 
+Result<std::optional<Selector>> Words::last_object(std::string_view what) {
+    if (is_at_end()) return std::nullopt;
+    EBPF_TRY(auto selector, object(what));
+    EBPF_TRY_VOID(finish());
+    return selector;
+}
+
 Result<std::vector<std::byte>> Words::data(std::string_view what, std::size_t size) {
     const int base = accept("hex") ? kHexadecimal : kDecimal;
     std::vector<std::byte> bytes;

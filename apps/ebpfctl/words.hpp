@@ -40,6 +40,8 @@ class Words {
     Result<Selector> program();
     /// Consumes MAP or LINK := id N | name NAME | pinned PATH
     Result<Selector> object(std::string_view what);
+    /// Consumes all that is left: MAP, LINK or PROG as object() reads it, or nothing.
+    Result<std::optional<Selector>> last_object(std::string_view what);
     /// Consumes DATA := [hex] BYTE... : exactly `size` bytes.
     Result<std::vector<std::byte>> data(std::string_view what, std::size_t size);
     /// Errors: also if words are left.

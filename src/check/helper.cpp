@@ -40,11 +40,13 @@ class Call {
 
     bool check_argument(std::uint8_t reg, ArgKind kind) {
         const Value& value = at(reg);
-        if (value.kind == Kind::Unusable) return finding_.fail(Rule::Uninitialised, reg, value);
+        if (value.kind == Kind::Unusable && kind != ArgKind::Optional)
+            return finding_.fail(Rule::Uninitialised, reg, value);
         switch (kind) {
             case ArgKind::None:
                 return true;
             case ArgKind::Anything:
+            case ArgKind::Optional:
                 return !is_pointer(value) ||
                        finding_.fail(Rule::PointerLeak, reg, value, "passed as a number");
             case ArgKind::Scalar:

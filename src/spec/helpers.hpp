@@ -16,6 +16,7 @@ namespace ebpf::spec {
 enum class ArgKind : std::uint8_t {
     None,         ///< not used
     Anything,     ///< any initialised value; a pointer would leak, see the verifier's rules
+    Optional,     ///< as Anything, or not initialised: the caller's prototype ends before it
     Scalar,       ///< an initialised number
     Context,      ///< the program's own context, unmodified
     Map,          ///< a map, by LoadImm64

@@ -33,6 +33,7 @@ const char* expected_text(spec::ArgKind kind) {
         case spec::ArgKind::None:
             return "nothing";
         case spec::ArgKind::Anything:
+        case spec::ArgKind::Optional:
         case spec::ArgKind::Scalar:
             return "a number";
         case spec::ArgKind::Context:

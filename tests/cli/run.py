@@ -5,7 +5,7 @@
 Usage: run.py EBPFCTL OBJECTS_FOLDER CASES.txt
 
 A file is a list of cases, each of sections: "-- run WORDS" (shell quoting; {objects} and {tmp} stand for folders),
-"-- exit N", and optionally "-- stdout" and "-- stderr", followed by lines. Each line is a regular expression that must
+"-- exit N", and optionally "-- stdin TEXT", "-- stdout" and "-- stderr", followed by lines. Each line is a regular expression that must
 match a line of the output, in the given order; lines in between may differ. "-- json" instead checks that the output is
 JSON and that it contains the given JSON: every member of an object, and lists element by element. "-- daemon" anywhere
 before the first case starts an ebpfd for the file, and every case gets its --context. "-- file NAME COUNT" makes a file
@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 
-SECTIONS = {'run', 'exit', 'stdout', 'stderr', 'json', 'daemon', 'file'}
+SECTIONS = {'run', 'stdin', 'exit', 'stdout', 'stderr', 'json', 'daemon', 'file'}
 
 
 def parse(path):
@@ -34,7 +34,9 @@ def parse(path):
             if section not in SECTIONS:
                 raise SystemExit(f'{path}:{number}: unknown section {section}')
             if section == 'run':
-                cases.append({'line': number, 'run': rest, 'exit': 0})
+                cases.append({'line': number, 'run': rest, 'stdin': '', 'exit': 0})
+            elif section == 'stdin':
+                cases[-1]['stdin'] = rest
             elif section == 'exit':
                 cases[-1]['exit'] = int(rest)
             elif section in ('daemon', 'file'):
@@ -110,7 +112,8 @@ def main():
         try:
             for case in cases:
                 words = shlex.split(case['run'].replace('{objects}', sys.argv[2]).replace('{tmp}', folder))
-                result = subprocess.run([program, *context, *words], capture_output=True, text=True, timeout=60)
+                result = subprocess.run([program, *context, *words], input=case['stdin'], capture_output=True, text=True,
+                                        timeout=60)
                 for problem in check(case, result):
                     failures += 1
                     print(f'{sys.argv[3]}:{case["line"]}: {case["run"]}: {problem}')
