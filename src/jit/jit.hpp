@@ -34,7 +34,8 @@ struct Options {
     Architecture architecture = Architecture::X64SystemV;
     Tier tier = Tier::Full;
     Features features;
-    bool blind_constants = false;  ///< no immediate of the program wider than 8 bits appears in the code
+    bool blind_constants = false;  ///< no immediate of the program wider than 8 bits appears in the code (an
+                                   ///< access's offset: 16 bits)
     std::uint64_t seed = 0;        ///< of the keys for blinding; choose it at random for each program
 };
 

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+#include "jit/jit.hpp"
+
+#include <string>
+
+#include "base/try.hpp"
+#include "ir/build.hpp"
+#include "jit/x64/x64.hpp"
+
+namespace ebpf::jit {
+
+bool is_supported(Architecture architecture) {
+    return architecture != Architecture::Arm64;
+}
+
+Result<Architecture> host_architecture() {
+#if defined(__x86_64__)
+    constexpr Architecture kHost =
+        sizeof(long) == sizeof(int) ? Architecture::X64Windows : Architecture::X64SystemV;
+#else
+    constexpr Architecture kHost = Architecture::Arm64;
+#endif
+    if (!is_supported(kHost)) return fail(Status::NotSupported, "no code generator for this processor");
+    return kHost;
+}
+
+Features detect_features() {
+    return x64::detect_features();
+}
+
+Result<Translation> generate(const ir::Module& module, const Options& options) {
+    if (!is_supported(options.architecture)) {
+        return fail(Status::NotSupported, "no code generator for this architecture in this build");
+    }
+    return x64::generate(module, options);
+}
+
+Result<Translation> translate(const isa::Code& code, const engine::Bindings& bindings,
+                              std::span<const ir::Region> regions, const Options& options) {
+    auto module = ir::build({code, bindings, regions});
+    if (!module) return std::unexpected(ir::to_error(module.error()));
+    return generate(*module, options);
+}
+
+}  // namespace ebpf::jit
