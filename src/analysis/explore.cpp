@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <unordered_set>
 #include <utility>
 
@@ -98,7 +99,7 @@ class Explorer {
             auto node = waiting_.extract(waiting_.begin());
             visit(node.key(), node.mapped());
         }
-        if (out_.result == Result::Proven) check_stack_depth();
+        if (out_.result == Result::Proven) check_call_chains();
         return std::move(out_);
     }
 
@@ -269,7 +270,7 @@ class Explorer {
             out_.reachable[slot] = true;
             check::Finding finding;
             if (!check::check(program_, task.state, slot, finding) ||
-                !note_access(task.state, slot, finding)) {
+                !note_access(task.state, slot, finding) || !note_call(task.state, slot, finding)) {
                 return refuse(finding, slot, task.decision);
             }
             const Status status = check::apply(program_, task.state, taken, slot, outcome);
@@ -287,7 +288,7 @@ class Explorer {
                      const check::Outcome& outcome) {
         const Block& block = graph_.blocks[bucket.block];
         const Family family = program_.code[block.last].spec().family;
-        if (family == Family::CallLocal) return enter_call(key, bucket, task, outcome.next);
+        if (outcome.enters) return enter_call(key, bucket, task, outcome.next);
         if (family == Family::Exit) {
             if (outcome.goes_on) leave_call(key, bucket, task, outcome.next);
             return;
@@ -360,7 +361,7 @@ class Explorer {
     bool note_access(const State& state, std::uint32_t slot, check::Finding& finding) {
         const isa::Instruction& instruction = program_.code[slot];
         const Family family = instruction.spec().family;
-        if (family == Family::CallHelper) {
+        if (family == Family::CallHelper || family == Family::CallRegister) {
             for (std::size_t reg = 1; reg <= 5; ++reg) note_stack(state, state.registers[reg], 0);
             return true;
         }
@@ -369,11 +370,30 @@ class Explorer {
         const check::Value& pointer = state.registers[reg];
         note_stack(state, pointer, instruction.offset);
         Kind& seen = out_.accesses[slot];
-        const bool is_mixed = seen != Kind::Unusable && seen != pointer.kind &&
-                              (seen == Kind::Context || pointer.kind == Kind::Context);
-        if (is_mixed) return finding.fail(spec::Rule::MixedAccess, reg, pointer);
-        if (seen == Kind::Unusable) seen = pointer.kind;
+        const Kind kind = pointer.kind == Kind::PacketMeta ? Kind::Packet : pointer.kind;
+        if (seen == Kind::Unusable || seen == kind) {
+            seen = kind;
+            return true;
+        }
+        if (seen == Kind::Context || kind == Kind::Context)
+            return finding.fail(spec::Rule::MixedAccess, reg, pointer);
+        seen = Kind::Scalar;
         return true;
+    }
+
+    /// Engines call what a register holds without looking: it must be one and the same on every path.
+    bool note_call(const State& state, std::uint32_t slot, check::Finding& finding) {
+        if (program_.code[slot].spec().family != Family::CallRegister) return true;
+        const std::optional<check::Callee> callee = check::callee_of(program_, state, slot);
+        const auto place = std::ranges::lower_bound(out_.calls, slot, {}, &CallTarget::slot);
+        if (place == out_.calls.end() || place->slot != slot) {
+            out_.calls.insert(place, {slot, *callee});
+            return true;
+        }
+        if (place->callee == *callee) return true;
+        const std::uint8_t reg = program_.code[slot].dst;
+        return finding.fail(spec::Rule::CallTarget, reg, state.registers[reg],
+                            "and something else on another path");
     }
 
     void note_stack(const State& state, const check::Value& pointer, std::int64_t offset) {
@@ -388,27 +408,43 @@ class Explorer {
             std::max(out_.stack_bytes[function], static_cast<std::uint32_t>(deepest));
     }
 
-    void check_stack_depth() {
+    /// All calls, those through registers included.
+    [[nodiscard]] std::vector<CallEdge> all_calls() const {
+        std::vector<CallEdge> edges = local_calls(program_.code, graph_);
+        for (const CallTarget& call : out_.calls) {
+            if (call.callee.is_helper) continue;
+            edges.push_back(
+                {function_at(graph_, call.slot), function_at(graph_, call.callee.number), call.slot});
+        }
+        return edges;
+    }
+
+    /// What chains of calls need as a whole: no recursion, not too many frames, not too much stack. Paths
+    /// were followed before it was known where calls through registers lead; engines see the whole graph.
+    void check_call_chains() {
+        const std::vector<CallEdge> edges = all_calls();
+        const auto order = order_calls(graph_, edges);
+        if (!order) {
+            check::Finding finding;
+            finding.fail(order.error().rule, check::kNoRegister, check::Value{});
+            finding.number = order.error().other;
+            return refuse(finding, order.error().slot, kNone);
+        }
+        std::vector<std::vector<CallEdge>> calls(graph_.functions.size());
+        for (const CallEdge& edge : edges) calls[edge.caller].push_back(edge);
         std::vector<std::uint32_t> depth(graph_.functions.size(), 0);
-        for (const std::uint32_t index : graph_.call_order) {
-            const Function& function = graph_.functions[index];
+        for (const std::uint32_t index : *order) {
             const std::uint32_t own = (std::max(out_.stack_bytes[index], 1U) + kStackAlignment - 1) /
                                       kStackAlignment * kStackAlignment;
             depth[index] = own;
-            for (std::uint32_t b = function.entry; b < function.entry + function.block_count; ++b) {
-                const std::uint32_t slot = graph_.blocks[b].last;
-                const isa::Instruction& instruction = program_.code[slot];
-                if (instruction.spec().family != Family::CallLocal) continue;
-                const auto target =
-                    static_cast<std::uint32_t>(isa::jump_target(instruction, instruction.spec(), slot));
-                const std::uint32_t callee = graph_.blocks[graph_.block_of_slot[target]].function;
-                depth[index] = std::max(depth[index], own + depth[callee]);
+            for (const CallEdge& edge : calls[index]) {
+                depth[index] = std::max(depth[index], own + depth[edge.callee]);
                 if (depth[index] <= spec::kStackBytes) continue;
                 check::Finding finding;
                 finding.fail(spec::Rule::StackDepth, check::kNoRegister, check::Value{});
                 finding.size = depth[index];
-                finding.number = target;
-                return refuse(finding, slot, kNone);
+                finding.number = graph_.functions[edge.callee].first_slot;
+                return refuse(finding, edge.slot, kNone);
             }
         }
         out_.chain_stack_bytes = depth[0];

@@ -9,6 +9,7 @@
 #include "analysis/graph.hpp"
 #include "check/program.hpp"
 #include "check/state.hpp"
+#include "check/step.hpp"
 
 namespace ebpf::analysis {
 
@@ -35,6 +36,12 @@ struct Decision {
     bool is_taken = false;
 };
 
+/// What the call through a register at `slot` calls, on every path.
+struct CallTarget {
+    std::uint32_t slot = 0;
+    check::Callee callee;
+};
+
 struct Exploration {
     Result result = Result::Refused;
     check::Finding finding;   ///< Refused
@@ -44,8 +51,10 @@ struct Exploration {
     std::uint64_t instructions = 0;
     std::uint64_t states = 0;
     std::uint64_t peak_memory_bytes = 0;
-    std::vector<check::Kind> accesses;       ///< per slot: what a memory access goes through; Unusable: none
+    std::vector<check::Kind> accesses;       ///< per slot: what a memory access goes through; Unusable: none;
+                                             ///< Scalar: different kinds of memory on different paths
     std::vector<bool> reachable;             ///< per slot
+    std::vector<CallTarget> calls;           ///< through registers, by ascending slot
     std::vector<std::uint32_t> stack_bytes;  ///< per function: deepest byte of its own frame that is used
     std::uint32_t chain_stack_bytes = 0;     ///< the same along the deepest chain of calls
     std::vector<Decision> decisions;

@@ -2,6 +2,8 @@
 #include "analysis/graph.hpp"
 
 #include <algorithm>
+#include <optional>
+#include <utility>
 
 #include "analysis/loop_order.hpp"
 
@@ -14,12 +16,22 @@ bool is_real(const isa::Instruction& instruction) {
     return instruction.spec().family != Family::WideTail;
 }
 
+bool is_code_address(const isa::Instruction& instruction) {
+    const spec::FormSpec& form = instruction.spec();
+    return form.family == Family::LoadImm64 && form.wide == spec::WideKind::CodeAddress;
+}
+
+bool is_function_call(const spec::FormSpec& form) {
+    return form.family == Family::CallLocal || form.family == Family::CallRegister;
+}
+
 class Builder {
   public:
     explicit Builder(std::span<const isa::Instruction> code) : code_(code) {}
 
     std::expected<Graph, GraphFailure> build() {
         if (code_.empty()) return std::unexpected(GraphFailure{spec::Rule::BadRequest, 0, 0});
+        if (!check_addresses()) return std::unexpected(failure_);
         find_functions();
         if (!check_functions() || !check_calls()) return std::unexpected(failure_);
         make_blocks();
@@ -45,11 +57,30 @@ class Builder {
         return static_cast<std::uint32_t>(isa::jump_target(code_[slot], code_[slot].spec(), slot));
     }
 
-    /// Functions begin at slot 0 and at the targets of local calls, and reach up to the next one.
+    /// Addresses of code are those of instructions behind the first one.
+    bool check_addresses() {
+        for (std::uint32_t slot = 0; slot < size(); ++slot) {
+            if (!is_code_address(code_[slot])) continue;
+            const std::int64_t target = isa::code_address_target(code_[slot], slot);
+            const bool is_inside = target > 0 && target < std::int64_t{size()};
+            if (is_inside && is_real(code_[static_cast<std::size_t>(target)])) continue;
+            return refuse(spec::Rule::CodeReference, slot, static_cast<std::uint32_t>(target));
+        }
+        return true;
+    }
+
+    /// The first slot of the function that the instruction calls or takes the address of.
+    [[nodiscard]] std::optional<std::uint32_t> entry_named_at(std::uint32_t slot) const {
+        if (code_[slot].spec().family == Family::CallLocal) return target_of(slot);
+        if (!is_code_address(code_[slot])) return std::nullopt;
+        return static_cast<std::uint32_t>(isa::code_address_target(code_[slot], slot));
+    }
+
+    /// Functions begin at slot 0 and at entries that some instruction names, and reach up to the next one.
     void find_functions() {
         std::vector<std::uint32_t> starts{0};
         for (std::uint32_t slot = 0; slot < size(); ++slot) {
-            if (code_[slot].spec().family == Family::CallLocal) starts.push_back(target_of(slot));
+            if (const auto entry = entry_named_at(slot)) starts.push_back(*entry);
         }
         std::ranges::sort(starts);
         starts.erase(std::ranges::unique(starts).begin(), starts.end());
@@ -78,50 +109,11 @@ class Builder {
         return true;
     }
 
-    /// Orders functions so that callees come first; refuses cycles and chains of more than kMaxCallFrames.
     bool check_calls() {
-        const auto count = static_cast<std::uint32_t>(graph_.functions.size());
-        std::vector<std::uint8_t> mark(count, 0);    // 0 new, 1 on the current chain, 2 done
-        std::vector<std::uint32_t> depth(count, 1);  // frames of the deepest chain from here
-        struct Visit {
-            std::uint32_t function;
-            std::uint32_t slot;
-        };
-        for (std::uint32_t root = 0; root < count; ++root) {
-            if (mark[root] != 0) continue;
-            std::vector<Visit> chain{{root, graph_.functions[root].first_slot}};
-            mark[root] = 1;
-            while (!chain.empty()) {
-                Visit& visit = chain.back();
-                const Function& function = graph_.functions[visit.function];
-                bool descended = false;
-                while (!descended && visit.slot < function.end_slot) {
-                    const std::uint32_t slot = visit.slot;
-                    if (code_[slot].spec().family != Family::CallLocal) {
-                        ++visit.slot;
-                        continue;
-                    }
-                    const std::uint32_t callee = function_of_[target_of(slot)];
-                    if (mark[callee] == 1) return refuse(spec::Rule::Recursion, slot, target_of(slot));
-                    if (mark[callee] == 0) {
-                        mark[callee] = 1;
-                        chain.push_back({callee, graph_.functions[callee].first_slot});
-                        descended = true;  // `visit` dangles from here on: the condition must not read it
-                        continue;
-                    }
-                    depth[visit.function] = std::max(depth[visit.function], depth[callee] + 1);
-                    if (depth[visit.function] > spec::kMaxCallFrames) {
-                        return refuse(spec::Rule::CallDepth, slot, target_of(slot));
-                    }
-                    ++visit.slot;
-                }
-                if (descended) continue;
-                mark[chain.back().function] = 2;
-                graph_.call_order.push_back(chain.back().function);
-                chain.pop_back();
-            }
-        }
-        return true;
+        auto order = order_calls(graph_, local_calls(code_, graph_));
+        if (order) return true;
+        failure_ = order.error();
+        return false;
     }
 
     std::vector<bool> find_leaders() const {
@@ -130,8 +122,7 @@ class Builder {
         for (std::uint32_t slot = 0; slot < size(); ++slot) {
             const spec::FormSpec& form = code_[slot].spec();
             if (form.may_jump) is_leader[target_of(slot)] = true;
-            if (form.may_jump || form.ends_block || form.family == Family::CallLocal)
-                is_leader[slot + 1] = true;
+            if (form.may_jump || form.ends_block || is_function_call(form)) is_leader[slot + 1] = true;
         }
         return is_leader;
     }
@@ -184,16 +175,20 @@ class Builder {
         return check_called();
     }
 
-    /// A function that only unreachable or uncalled functions call is unreachable too.
+    /// A function that only unreachable or uncalled functions call, or take the address of, is unreachable
+    /// too.
     bool check_called() {
         std::vector<bool> called(graph_.functions.size(), false);
         called[0] = true;
-        for (auto it = graph_.call_order.rbegin(); it != graph_.call_order.rend(); ++it) {
-            if (!called[*it]) continue;
-            const Function& function = graph_.functions[*it];
+        std::vector<std::uint32_t> work{0};
+        while (!work.empty()) {
+            const Function& function = graph_.functions[work.back()];
+            work.pop_back();
             for (std::uint32_t slot = function.first_slot; slot < function.end_slot; ++slot) {
-                if (code_[slot].spec().family == Family::CallLocal)
-                    called[function_of_[target_of(slot)]] = true;
+                const std::optional<std::uint32_t> entry = entry_named_at(slot);
+                if (!entry || called[function_of_[*entry]]) continue;
+                called[function_of_[*entry]] = true;
+                work.push_back(function_of_[*entry]);
             }
         }
         for (std::size_t i = 0; i < called.size(); ++i) {
@@ -212,6 +207,66 @@ class Builder {
 
 std::expected<Graph, GraphFailure> build_graph(std::span<const isa::Instruction> code) {
     return Builder(code).build();
+}
+
+std::vector<CallEdge> local_calls(std::span<const isa::Instruction> code, const Graph& graph) {
+    std::vector<CallEdge> edges;
+    for (std::uint32_t caller = 0; caller < graph.functions.size(); ++caller) {
+        const Function& function = graph.functions[caller];
+        for (std::uint32_t slot = function.first_slot; slot < function.end_slot; ++slot) {
+            if (code[slot].spec().family != Family::CallLocal) continue;
+            const std::int64_t target = isa::jump_target(code[slot], code[slot].spec(), slot);
+            edges.push_back({caller, function_at(graph, static_cast<std::uint32_t>(target)), slot});
+        }
+    }
+    return edges;
+}
+
+std::uint32_t function_at(const Graph& graph, std::uint32_t slot) {
+    const auto after = std::ranges::upper_bound(graph.functions, slot, {}, &Function::first_slot);
+    return static_cast<std::uint32_t>(after - graph.functions.begin()) - 1;
+}
+
+std::expected<std::vector<std::uint32_t>, GraphFailure> order_calls(const Graph& graph,
+                                                                    std::vector<CallEdge> edges) {
+    std::ranges::sort(edges, {}, [](const CallEdge& edge) { return std::pair(edge.caller, edge.slot); });
+    const auto count = static_cast<std::uint32_t>(graph.functions.size());
+    std::vector<std::uint32_t> first(count + 1,
+                                     0);  // edges of a caller: first[caller] up to first[caller + 1]
+    for (const CallEdge& edge : edges) ++first[edge.caller + 1];
+    for (std::uint32_t i = 0; i < count; ++i) first[i + 1] += first[i];
+    std::vector<std::uint8_t> mark(count, 0);    // 0 new, 1 on the current chain, 2 done
+    std::vector<std::uint32_t> depth(count, 1);  // frames of the deepest chain from here
+    std::vector<std::uint32_t> next(first.begin(), first.end() - 1);
+    std::vector<std::uint32_t> order;
+    for (std::uint32_t root = 0; root < count; ++root) {
+        if (mark[root] != 0) continue;
+        std::vector<std::uint32_t> chain{root};
+        mark[root] = 1;
+        while (!chain.empty()) {
+            const std::uint32_t caller = chain.back();
+            if (next[caller] == first[caller + 1]) {
+                mark[caller] = 2;
+                order.push_back(caller);
+                chain.pop_back();
+                continue;
+            }
+            const CallEdge& edge = edges[next[caller]];
+            const std::uint32_t entry = graph.functions[edge.callee].first_slot;
+            if (mark[edge.callee] == 1)
+                return std::unexpected(GraphFailure{spec::Rule::Recursion, edge.slot, entry});
+            if (mark[edge.callee] == 0) {
+                mark[edge.callee] = 1;
+                chain.push_back(edge.callee);
+                continue;  // and take the edge again when the callee is done
+            }
+            depth[caller] = std::max(depth[caller], depth[edge.callee] + 1);
+            if (depth[caller] > spec::kMaxCallFrames)
+                return std::unexpected(GraphFailure{spec::Rule::CallDepth, edge.slot, entry});
+            ++next[caller];
+        }
+    }
+    return order;
 }
 
 }  // namespace ebpf::analysis

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <array>
+#include <compare>
 #include <cstdint>
 #include <expected>
 #include <span>
@@ -20,7 +21,8 @@ inline constexpr std::uint32_t kNone = 0xffffffff;
 /// size.
 inline constexpr std::size_t kMaxLoopNesting = 64;
 
-/// Instructions that run one after the other. Local calls end a block; other calls do not.
+/// Instructions that run one after the other. Calls of functions and calls through registers end a block;
+/// other calls do not.
 struct Block {
     std::uint32_t first = 0;  ///< slot of the first instruction
     std::uint32_t last = 0;   ///< slot of the last instruction
@@ -42,11 +44,19 @@ struct Function {
 };
 
 struct Graph {
-    std::vector<Function> functions;  ///< by ascending slot; the program is the first
+    std::vector<Function> functions;  ///< by ascending slot; the program is the first. They begin at the
+                                      ///< targets of local calls and where addresses of code point to
     std::vector<Block> blocks;
     std::vector<std::uint32_t>
-        block_of_slot;                      ///< kNone inside a block and on the second half of an immediate
-    std::vector<std::uint32_t> call_order;  ///< functions, callees before callers
+        block_of_slot;  ///< kNone inside a block and on the second half of an immediate
+};
+
+/// A call of one function by another, by index; both are functions of one graph.
+struct CallEdge {
+    std::uint32_t caller = 0;
+    std::uint32_t callee = 0;
+    std::uint32_t slot = 0;  ///< of the call
+    friend auto operator<=>(const CallEdge&, const CallEdge&) = default;
 };
 
 /// A program whose shape is refused.
@@ -57,11 +67,21 @@ struct GraphFailure {
 };
 
 /// Builds the graph of `code`.
-/// Failures: FallsOff, JumpOut, Unreachable, Recursion, CallDepth, WorkLimit (loops nested too deeply),
-/// BadRequest (no
-///   instructions).
+/// Failures: CodeReference, FallsOff, JumpOut, Unreachable, Recursion, CallDepth, WorkLimit (loops nested too
+/// deeply), BadRequest (no instructions). Of calls through registers it knows nothing.
 /// Cost: near linear in the size of the code; no recursion. Source: weak topological order: Bourdoncle, FMPA
 /// 1993.
 std::expected<Graph, GraphFailure> build_graph(std::span<const isa::Instruction> code);
+
+/// Returns the index of the function that `slot` belongs to.
+std::uint32_t function_at(const Graph& graph, std::uint32_t slot);
+
+/// Returns the local calls of the program, by caller.
+std::vector<CallEdge> local_calls(std::span<const isa::Instruction> code, const Graph& graph);
+
+/// Returns the functions of `graph`, callees before callers. `edges`: all calls, in any order.
+/// Failures: Recursion; CallDepth - a chain of more than kMaxCallFrames functions. No recursion.
+std::expected<std::vector<std::uint32_t>, GraphFailure> order_calls(const Graph& graph,
+                                                                    std::vector<CallEdge> edges);
 
 }  // namespace ebpf::analysis

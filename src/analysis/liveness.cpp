@@ -42,7 +42,8 @@ Use use_of(const isa::Instruction& instruction) {
     }
     if (form.family == Family::CallHelper) use = {arguments_of(instruction.imm), kArguments | bit(0)};
     if (form.family == Family::CallLocal) use = {kArguments, kArguments | bit(0)};
-    if (form.family == Family::CallKfunc || form.family == Family::CallRegister) use = {kAll, 0};
+    if (form.family == Family::CallRegister) use = {kArguments | bit(instruction.dst), kArguments | bit(0)};
+    if (form.family == Family::CallKfunc) use = {kAll, 0};
     if (form.family == Family::PacketAbs || form.family == Family::PacketInd) {
         use.reads |= bit(6);
         use.writes |= kArguments | bit(0);

@@ -26,7 +26,7 @@ std::int64_t map_offset(const isa::Instruction& instruction) {
 
 bool check_immediate(const Program& program, const isa::Instruction& instruction, Finding& finding) {
     const spec::WideKind kind = instruction.spec().wide;
-    if (kind == spec::WideKind::Value) return true;
+    if (kind == spec::WideKind::Value || kind == spec::WideKind::CodeAddress) return true;
     if (kind != spec::WideKind::MapIndex && kind != spec::WideKind::MapIndexValue) {
         finding.number = static_cast<std::uint32_t>(kind);
         return finding.fail(Rule::Unsupported, kNoRegister, Value{}, "this kind of 64-bit immediate");

@@ -104,7 +104,8 @@ void settle_null(State& state, std::uint32_t id, bool is_null) {
 
 /// True if the pointer cannot be 0: it points into its region, or just behind what is known of it.
 bool is_certainly_not_null(const Program& program, const State& state, const Value& pointer) {
-    if (pointer.kind == Kind::PacketEnd || pointer.kind == Kind::Map) return true;
+    if (pointer.kind == Kind::PacketEnd || pointer.kind == Kind::Map || pointer.kind == Kind::Code)
+        return true;
     const OffsetSpan span = offset_span(pointer);
     if (!span.is_bounded) return false;
     switch (pointer.kind) {
@@ -124,6 +125,7 @@ bool is_certainly_not_null(const Program& program, const State& state, const Val
         case Kind::PacketEnd:
         case Kind::Map:
         case Kind::MapValueOrNull:
+        case Kind::Code:
             return false;
     }
     return false;

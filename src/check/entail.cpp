@@ -60,6 +60,7 @@ class Comparison {
             case Kind::Map:
             case Kind::MapValue:
             case Kind::Memory:
+            case Kind::Code:
                 return pointer_holds(a, b);
         }
         return false;

@@ -28,6 +28,7 @@ class Call {
             if (!check_argument(reg, kind)) {
                 finding_.reg = finding_.reg == kNoRegister ? reg : finding_.reg;
                 finding_.argument = reg;
+                finding_.helper = helper_.id;
                 finding_.expected = kind;
                 return false;
             }
@@ -168,10 +169,9 @@ Value returned(const spec::HelperSpec& helper, State& state) {
 
 }  // namespace
 
-bool check_helper(const Program& program, const State& state, const isa::Instruction& instruction,
-                  Finding& finding) noexcept {
-    finding.number = static_cast<std::uint32_t>(instruction.imm);
-    const spec::HelperSpec* helper = spec::find_helper(finding.number);
+bool check_helper(const Program& program, const State& state, std::uint32_t id, Finding& finding) noexcept {
+    finding.number = id;
+    const spec::HelperSpec* helper = spec::find_helper(id);
     if (helper == nullptr) return finding.fail(Rule::UnknownHelper, kNoRegister, Value{});
     if ((helper->programs & spec::program_bit(program.type->type)) == 0) {
         return finding.fail(Rule::HelperProgram, kNoRegister, Value{});
@@ -185,8 +185,8 @@ bool check_helper(const Program& program, const State& state, const isa::Instruc
     return Call(program, state, *helper, finding).check();
 }
 
-void apply_helper(const Program&, State& state, const isa::Instruction& instruction) noexcept {
-    const spec::HelperSpec* helper = spec::find_helper(static_cast<std::uint32_t>(instruction.imm));
+void apply_helper(const Program&, State& state, std::uint32_t id) noexcept {
+    const spec::HelperSpec* helper = spec::find_helper(id);
     for (std::size_t i = 0; i < kArguments; ++i) {
         if (helper->arguments[i] != ArgKind::WriteMemory) continue;
         const Value pointer = state.registers[i + 1];

@@ -44,6 +44,7 @@ struct Finding {
     std::int64_t available = 0;      ///< bytes that may be accessed, as far as known
     std::uint32_t number = 0;        ///< helper id, map index, function slot: by rule
     std::uint8_t argument = 0;       ///< helper argument, from 1; 0 for none
+    std::uint32_t helper = 0;        ///< whose argument it is
     spec::ArgKind expected = spec::ArgKind::None;
     bool is_write = false;
     const char* note = "";  ///< which of several cases of the rule; may be empty

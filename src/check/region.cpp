@@ -108,6 +108,7 @@ bool check_region(const Program& program, const State& state, const Value& point
         case Kind::PacketEnd:
         case Kind::Map:
         case Kind::MapValueOrNull:
+        case Kind::Code:
             break;
     }
     return finding.fail(spec::Rule::Internal, kNoRegister, pointer);

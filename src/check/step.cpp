@@ -19,6 +19,12 @@ Value frame_pointer(std::size_t frame) {
     return value;
 }
 
+Value code_address(const isa::Instruction& instruction, std::uint32_t slot) {
+    Value value = make_pointer(Kind::Code);
+    value.map = static_cast<std::uint32_t>(isa::code_address_target(instruction, slot));
+    return value;
+}
+
 bool check_packet_load(const Program& program, const State& state, const isa::Instruction& instruction,
                        Finding& finding) {
     if (program.type->type != spec::ProgramType::SocketFilter) {
@@ -62,19 +68,51 @@ void clear_arguments(State& state) {
     for (std::size_t reg = 1; reg <= kArguments; ++reg) state.registers[reg] = Value{};
 }
 
-Status apply_call(State& state, const isa::Instruction& instruction, std::uint32_t slot, Outcome& outcome) {
+/// Functions that a register names can only be followed here: the graph does not know them.
+bool check_entry(const State& state, std::uint32_t function, std::uint8_t reg, Finding& finding) {
+    finding.number = function;
+    for (const Frame& frame : state.frames) {
+        if (frame.function_slot == function) return finding.fail(Rule::Recursion, reg, Value{});
+    }
+    if (state.frames.size() < spec::kMaxCallFrames) return true;
+    return finding.fail(Rule::CallDepth, reg, Value{});
+}
+
+bool check_call_register(const Program& program, const State& state, std::uint32_t slot, Finding& finding) {
+    const std::uint8_t reg = program.code[slot].dst;
+    const Value& target = state.registers[reg];
+    if (target.kind == Kind::Unusable) return finding.fail(Rule::Uninitialised, reg, target);
+    const std::optional<Callee> callee = callee_of(program, state, slot);
+    if (!callee) {
+        return finding.fail(Rule::CallTarget, reg, target,
+                            "neither the address of one function nor a helper's number");
+    }
+    if (callee->is_helper) return check_helper(program, state, callee->number, finding);
+    return check_entry(state, callee->number, reg, finding);
+}
+
+Status apply_call(State& state, std::uint32_t function, std::uint32_t slot, Outcome& outcome) {
     Frame& caller = state.active();
     for (std::size_t i = 0; i < kSavedRegisters; ++i) {
         caller.saved[i] = state.registers[kFirstSaved + i];
         state.registers[kFirstSaved + i] = Value{};
     }
     state.registers[0] = Value{};
-    outcome.next = static_cast<std::uint32_t>(isa::jump_target(instruction, instruction.spec(), slot));
+    outcome.next = function;
+    outcome.enters = true;
     Frame callee;
-    callee.function_slot = outcome.next;
+    callee.function_slot = function;
     callee.return_slot = slot + 1;
     if (!state.frames.push_back(std::move(callee))) return Status::OutOfMemory;
     state.registers[spec::kFramePointer] = frame_pointer(state.depth());
+    return Status::Ok;
+}
+
+Status apply_any_call(const Program& program, State& state, std::uint32_t slot, Outcome& outcome) {
+    const std::optional<Callee> callee = callee_of(program, state, slot);
+    if (!callee) return Status::Internal;
+    if (!callee->is_helper) return apply_call(state, callee->number, slot, outcome);
+    apply_helper(program, state, callee->number);
     return Status::Ok;
 }
 
@@ -138,20 +176,39 @@ bool check(const Program& program, const State& state, std::uint32_t slot, Findi
         case Family::Branch:
             return check_branch(state, instruction, finding);
         case Family::CallHelper:
-            return check_helper(program, state, instruction, finding);
+            return check_helper(program, state, static_cast<std::uint32_t>(instruction.imm), finding);
         case Family::CallLocal:
             if (state.frames.size() < spec::kMaxCallFrames) return true;
             return finding.fail(Rule::CallDepth, kNoRegister, Value{});
         case Family::CallKfunc:
             return finding.fail(Rule::Unsupported, kNoRegister, Value{}, "calls of kernel functions");
         case Family::CallRegister:
-            return finding.fail(Rule::Unsupported, kNoRegister, Value{}, "calls through registers");
+            return check_call_register(program, state, slot, finding);
         case Family::Exit:
             return check_exit(program, state, finding);
         case Family::WideTail:
             break;
     }
     return finding.fail(Rule::Internal, kNoRegister, Value{});
+}
+
+std::optional<Callee> callee_of(const Program& program, const State& state, std::uint32_t slot) noexcept {
+    const isa::Instruction& instruction = program.code[slot];
+    const Family family = instruction.spec().family;
+    if (family == Family::CallHelper) return Callee{true, static_cast<std::uint32_t>(instruction.imm)};
+    if (family == Family::CallLocal) {
+        const std::int64_t target = isa::jump_target(instruction, instruction.spec(), slot);
+        return Callee{false, static_cast<std::uint32_t>(target)};
+    }
+    if (family != Family::CallRegister) return std::nullopt;
+    const Value& target = state.registers[instruction.dst];
+    if (target.kind == Kind::Code) return Callee{false, target.map};
+    // Compilers that do not optimise load a helper's number, which is its "address" in C, before they call
+    // it.
+    if (target.kind != Kind::Scalar || !target.number.is_constant() ||
+        target.number.umax32() != target.number.value())
+        return std::nullopt;
+    return Callee{true, target.number.umax32()};
 }
 
 Status apply(const Program& program, State& state, State& taken, std::uint32_t slot,
@@ -166,8 +223,14 @@ Status apply(const Program& program, State& state, State& taken, std::uint32_t s
         case Family::Negate:
         case Family::MoveSx:
         case Family::ByteOrder:
-        case Family::LoadImm64:
             apply_arithmetic(state, instruction);
+            return Status::Ok;
+        case Family::LoadImm64:
+            if (form.wide == spec::WideKind::CodeAddress) {
+                state.registers[instruction.dst] = code_address(instruction, slot);
+            } else {
+                apply_arithmetic(state, instruction);
+            }
             return Status::Ok;
         case Family::Load:
         case Family::LoadSx:
@@ -188,16 +251,14 @@ Status apply(const Program& program, State& state, State& taken, std::uint32_t s
             outcome.target = static_cast<std::uint32_t>(isa::jump_target(instruction, form, slot));
             return apply_branch(program, state, taken, instruction, outcome);
         case Family::CallHelper:
-            apply_helper(program, state, instruction);
-            return Status::Ok;
         case Family::CallLocal:
-            return apply_call(state, instruction, slot, outcome);
+        case Family::CallRegister:
+            return apply_any_call(program, state, slot, outcome);
         case Family::Exit:
             outcome.goes_on = state.depth() > 0;
             if (outcome.goes_on) apply_return(state, outcome);
             return Status::Ok;
         case Family::CallKfunc:
-        case Family::CallRegister:
         case Family::WideTail:
             break;
     }

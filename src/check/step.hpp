@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "check/program.hpp"
 #include "check/state.hpp"
@@ -20,10 +21,22 @@ bool check(const Program& program, const State& state, std::uint32_t slot, Findi
 /// Where control goes after an instruction.
 struct Outcome {
     bool goes_on = false;  ///< to `next`, with the first state
+    bool enters = false;   ///< `next` is the first slot of a function that was called
     bool jumps = false;    ///< to `target`, with the second state
     std::uint32_t next = 0;
     std::uint32_t target = 0;
 };
+
+/// What a call calls, where that is known.
+struct Callee {
+    bool is_helper = false;
+    std::uint32_t number = 0;  ///< of the helper; else the function's first slot
+    friend bool operator==(const Callee&, const Callee&) = default;
+};
+
+/// Returns what the instruction at `slot` calls in `state`; nothing if it is no call of a helper or of a
+/// function of the program, or if a register does not say which one.
+std::optional<Callee> callee_of(const Program& program, const State& state, std::uint32_t slot) noexcept;
 
 /// Does what the instruction at `slot` does: `state` becomes what holds at Outcome::next, `taken` what holds
 /// at Outcome::target. Requires: check() held for this state and slot. Errors: OutOfMemory.
@@ -41,8 +54,7 @@ bool check_branch(const State& state, const isa::Instruction& instruction, Findi
 Status apply_branch(const Program& program, State& state, State& taken, const isa::Instruction& instruction,
                     Outcome& outcome) noexcept;
 
-bool check_helper(const Program& program, const State& state, const isa::Instruction& instruction,
-                  Finding& finding) noexcept;
-void apply_helper(const Program& program, State& state, const isa::Instruction& instruction) noexcept;
+bool check_helper(const Program& program, const State& state, std::uint32_t id, Finding& finding) noexcept;
+void apply_helper(const Program& program, State& state, std::uint32_t id) noexcept;
 
 }  // namespace ebpf::check

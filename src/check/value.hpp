@@ -22,6 +22,7 @@ enum class Kind : std::uint8_t {
     MapValue,        ///< a value of map number `map`
     MapValueOrNull,  ///< such an address, or 0
     Memory,          ///< the region given to a program of type `memory`
+    Code,            ///< the function whose first slot is `map`: only copied and called
 };
 
 /// Pointer offsets are kept within (-kMaxOffset, kMaxOffset); what may lie outside cannot be dereferenced or
@@ -36,7 +37,7 @@ inline constexpr std::int64_t kMaxOffset = std::int64_t{1} << 29U;
 struct Value {
     Kind kind = Kind::Unusable;
     std::uint8_t frame = 0;
-    std::uint32_t map = 0;
+    std::uint32_t map = 0;  ///< number of the map; Code: first slot of the function
     std::uint32_t id = 0;
     std::int64_t offset = 0;
     domains::Scalar number = domains::Scalar::constant(0);
@@ -63,6 +64,7 @@ inline bool is_movable(const Value& value) {
         case Kind::PacketEnd:
         case Kind::Map:
         case Kind::MapValueOrNull:
+        case Kind::Code:
             return false;
     }
     return false;

@@ -33,4 +33,10 @@ constexpr std::int64_t jump_target(const Instruction& instruction, const spec::F
     return pc + 1 + (in_imm ? instruction.imm : std::int64_t{instruction.offset});
 }
 
+/// Returns the slot whose address a LoadImm64 CodeAddress at slot `pc` loads; it may lie outside the program.
+/// Source: Linux include/uapi/linux/bpf.h, BPF_PSEUDO_FUNC.
+constexpr std::int64_t code_address_target(const Instruction& instruction, std::int64_t pc) {
+    return pc + 1 + static_cast<std::int32_t>(static_cast<std::uint32_t>(instruction.imm));
+}
+
 }  // namespace ebpf::isa

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <limits>
+#include <utility>
 
 #include "base/try.hpp"
 #include "isa/encode.hpp"
@@ -66,6 +67,55 @@ Result<isa::Instruction> rewrite(const isa::Instruction& instruction, spec::Cont
     return result;
 }
 
+Result<isa::Instruction> make(const spec::FormSpec& wanted, std::int64_t imm) {
+    const auto form = isa::find_form(wanted);
+    if (!form) return fail(Status::Internal, "the instruction table has no such form");
+    isa::Instruction instruction;
+    instruction.form = *form;
+    const spec::FormSpec& row = instruction.spec();
+    if (row.src == spec::FieldRule::Fixed) instruction.src = static_cast<std::uint8_t>(row.selector);
+    instruction.imm = imm;
+    return instruction;
+}
+
+Result<isa::Instruction> direct_call(const isa::Code& code, const verifier::CallTarget& call) {
+    if (call.slot >= code.size() || code[call.slot].spec().family != spec::Family::CallRegister) {
+        return fail(Status::Internal, fmt::format("instruction {} is no call through a register", call.slot));
+    }
+    if (call.is_helper) return make({.family = spec::Family::CallHelper}, call.target);
+    if (call.target >= code.size() || code[call.target].spec().family == spec::Family::WideTail) {
+        return fail(Status::Internal, fmt::format("instruction {} calls instruction {}, which does not exist",
+                                                  call.slot, call.target));
+    }
+    return make({.family = spec::Family::CallLocal}, std::int64_t{call.target} - call.slot - 1);
+}
+
+bool is_code_address(const spec::FormSpec& form) {
+    return form.family == spec::Family::LoadImm64 && form.wide == spec::WideKind::CodeAddress;
+}
+
+// Calls that no path reaches have no target; as they are never made, any instruction that goes on will do.
+Result<void> resolve_calls(isa::Code& code, std::span<const verifier::CallTarget> calls) {
+    EBPF_TRY(const auto number, make({.family = spec::Family::LoadImm64, .wide = spec::WideKind::Value}, 0));
+    EBPF_TRY(const auto nothing,
+             make({.family = spec::Family::Alu, .alu = spec::AluOp::Mov, .source = spec::Source::Imm}, 0));
+    for (const verifier::CallTarget& call : calls) EBPF_TRY_VOID(direct_call(code, call));
+    for (const verifier::CallTarget& call : calls) {
+        if (const auto direct = direct_call(code, call)) code[call.slot] = *direct;
+    }
+    for (std::size_t slot = 0; slot < code.size(); ++slot) {
+        isa::Instruction& instruction = code[slot];
+        if (instruction.spec().family == spec::Family::CallRegister) instruction = nothing;
+        if (!is_code_address(instruction.spec())) continue;
+        const std::uint8_t dst = instruction.dst;
+        const std::int64_t target = isa::code_address_target(instruction, static_cast<std::int64_t>(slot));
+        instruction = number;
+        instruction.dst = dst;
+        instruction.imm = target;  // never 0: the verifier refuses the address of the program itself
+    }
+    return {};
+}
+
 }  // namespace
 
 Result<void> lower(isa::Code& code, spec::ProgramType type, std::span<const verifier::AccessKind> accesses) {
@@ -88,6 +138,18 @@ Result<void> lower(isa::Code& code, spec::ProgramType type, std::span<const veri
             if (stores) code[slot] = *rewritten;
         }
     }
+    return {};
+}
+
+Result<void> lower(isa::Code& code, spec::ProgramType type, const verifier::Report& report) {
+    isa::Code direct;
+    if (!direct.reserve(code.size())) return fail(Status::OutOfMemory, "copying the code");
+    for (const isa::Instruction& instruction : code) {
+        if (!direct.push_back(instruction)) return fail(Status::OutOfMemory, "copying the code");
+    }
+    EBPF_TRY_VOID(resolve_calls(direct, report.calls));
+    EBPF_TRY_VOID(lower(direct, type, report.accesses));
+    code = std::move(direct);
     return {};
 }
 

@@ -175,7 +175,9 @@ class SectionResolver {
         const std::uint64_t addend =
             static_cast<std::uint32_t>(first.imm) |
             (static_cast<std::uint64_t>(static_cast<std::uint32_t>(second.imm)) << 32U);
-        EBPF_TRY(const MapPlace* place, find_place(symbol, addend));
+        EBPF_TRY(const elf::Section* home, home_of(symbol));
+        if (is_code(*home)) return resolve_code_address(function, slot, first, *home, symbol.value + addend);
+        EBPF_TRY(const MapPlace* place, find_place(*home, symbol, addend));
         const MapSpec& map = source_.maps[place->map];
         first.imm = static_cast<std::int32_t>(place->map);
         set_wide_kind(first, map.is_global_data ? spec::WideKind::MapIndexValue : spec::WideKind::MapIndex);
@@ -185,13 +187,35 @@ class SectionResolver {
         return {};
     }
 
+    // The address of a function, for callbacks and calls through registers: like a call, it makes the
+    // function a subprogram, and its distance is known once that has its place. `offset` is where in `home`
+    // it begins.
+    Result<void> resolve_code_address(Function& function, std::uint32_t slot, isa::Slot first,
+                                      const elf::Section& home, std::uint64_t offset) {
+        const auto place = static_cast<std::int64_t>(offset);
+        const auto callee = find_function(home.index, place);
+        if (!callee) {
+            return fail(Status::Malformed,
+                        fmt::format("takes the address of {} offset {}, where no function begins",
+                                    elf::describe(home), place));
+        }
+        set_wide_kind(first, spec::WideKind::CodeAddress);
+        isa::Slot second = load_slot(function.bytecode, slot + 1);
+        first.imm = 0;
+        second.imm = 0;
+        store_slot(function.bytecode, slot, first);
+        store_slot(function.bytecode, slot + 1, second);
+        function.calls.push_back({slot, *callee});
+        return {};
+    }
+
     // Finds the map that symbol + addend points to. The sum wraps: addends may be negative.
-    Result<const MapPlace*> find_place(const elf::Symbol& symbol, std::uint64_t addend) const {
-        EBPF_TRY(const elf::Section* home, home_of(symbol));
+    Result<const MapPlace*> find_place(const elf::Section& home, const elf::Symbol& symbol,
+                                       std::uint64_t addend) const {
         const std::uint64_t offset = symbol.value + addend;
         bool holds_maps = false;
         for (const auto& place : source_.places) {
-            if (place.section != home->index) continue;
+            if (place.section != home.index) continue;
             holds_maps = true;
             const bool is_data = source_.maps[place.map].is_global_data;
             if (is_data ? offset < place.size : offset == place.offset) return &place;
@@ -201,16 +225,11 @@ class SectionResolver {
                         fmt::format("symbol '{}' with addend {} points to offset {} of {}, where no map or "
                                     "variable is",
                                     symbol.name, static_cast<std::int64_t>(addend),
-                                    static_cast<std::int64_t>(offset), elf::describe(*home)));
-        }
-        if (is_code(*home)) {
-            return fail(Status::NotSupported,
-                        fmt::format("takes the address of code ('{}' in {}), which is not supported",
-                                    symbol.name, elf::describe(*home)));
+                                    static_cast<std::int64_t>(offset), elf::describe(home)));
         }
         return fail(Status::NotSupported,
                     fmt::format("refers to symbol '{}' in {}, which is neither a map nor global data",
-                                symbol.name, elf::describe(*home)));
+                                symbol.name, elf::describe(home)));
     }
 
     Result<const elf::Section*> home_of(const elf::Symbol& symbol) const {

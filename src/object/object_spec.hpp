@@ -45,7 +45,7 @@ struct SubprogramInfo {
 
 /// One program, linked: subprograms that it calls follow it, local calls are CallLocal, references to maps
 /// are LoadImm64 MapIndex (first imm = index into ObjectSpec::maps) or MapIndexValue (second imm = offset in
-/// the value).
+/// the value); functions whose address is taken follow too, their addresses are LoadImm64 CodeAddress.
 struct ProgramSpec {
     std::string name;
     std::string section;

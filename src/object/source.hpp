@@ -32,9 +32,10 @@ struct MapPlace {
     std::uint32_t map = 0;  ///< index into ObjectSpec::maps
 };
 
-/// A call inside a function, relative to its first slot.
+/// A call inside a function, or an instruction that takes a function's address. Both hold the distance to it
+/// in their first immediate, counted from the next slot.
 struct Call {
-    std::uint32_t slot = 0;
+    std::uint32_t slot = 0;    ///< relative to the function's first one
     std::uint32_t callee = 0;  ///< index into Source::functions
 };
 

@@ -85,6 +85,13 @@ void fields(V& v, FieldsOf<V, Failure>& m) {
     v.texts("trace", m.trace, kMaxTraceLines, kMaxMessageText);
 }
 
+template <typename V>
+void fields(V& v, FieldsOf<V, CallTarget>& m) {
+    v.number("slot", m.slot);
+    v.number("is_helper", m.is_helper);
+    v.number("target", m.target);
+}
+
 /// Report::invariants do not travel: they are for oracles in the same process.
 template <typename V>
 void fields(V& v, FieldsOf<V, Report>& m) {
@@ -95,6 +102,7 @@ void fields(V& v, FieldsOf<V, Report>& m) {
     v.number("instructions", m.instructions);
     v.number("states", m.states);
     v.numbers("accesses", m.accesses, kMaxSlots, static_cast<std::uint64_t>(AccessKind::Memory));
+    v.list("calls", m.calls, kMaxSlots);
     v.numbers("reachable", m.reachable, kMaxSlots, 1);
     v.number("stack_bytes", m.stack_bytes);
 }

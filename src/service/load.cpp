@@ -61,7 +61,7 @@ Result<engine::Image*> compile(const verifier::Request& request, const verifier:
                                const Maps& maps) {
     auto code = isa::decode(request.bytecode, request.groups);
     if (!code) return std::unexpected(isa::to_error(code.error()));
-    EBPF_TRY_VOID(lower::lower(*code, request.type, report.accesses));
+    EBPF_TRY_VOID(lower::lower(*code, request.type, report));
     std::vector<engine::MapBinding> bindings;
     for (const auto& map : maps) bindings.push_back(map->binding());
     interp::Refusal refusal;

@@ -36,7 +36,7 @@ Result<Executed> execute(const Execution& execution) {
     Executed executed;
     executed.is_accepted = report.verdict == verifier::Verdict::Accept;
     if (executed.is_accepted) {
-        EBPF_TRY_VOID(lower::lower(*code, execution.type, report.accesses));
+        EBPF_TRY_VOID(lower::lower(*code, execution.type, report));
     } else if (execution.allows_refused) {
         report.accesses.assign(code->size(), verifier::AccessKind::None);
     } else {

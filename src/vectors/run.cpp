@@ -162,7 +162,7 @@ class Runner {
     // then.
     Step lower() {
         if (report_.verdict != verifier::Verdict::Accept) return {};
-        const auto lowered = lower::lower(code_, vector_.type, report_.accesses);
+        const auto lowered = lower::lower(code_, vector_.type, report_);
         if (!lowered) return failed(lowered.error().message());
         accesses_ = report_.accesses;
         return {};
@@ -186,7 +186,7 @@ class Runner {
                 const verifier::Report report = options_.verify(make_request(vector_, body.bytes));
                 if (report.verdict != verifier::Verdict::Accept)
                     return failed("target: " + first_failure(report));
-                const auto lowered = lower::lower(body.code, vector_.type, report.accesses);
+                const auto lowered = lower::lower(body.code, vector_.type, report);
                 if (!lowered) return failed("target: " + lowered.error().message());
                 body.accesses = report.accesses;
             }

@@ -14,6 +14,15 @@ std::string map_name(std::uint32_t map, const Request* request) {
     return fmt::format("map '{}'", request->maps[map].name);
 }
 
+std::string function_name(std::uint32_t slot, const Request* request) {
+    if (request != nullptr) {
+        for (const Subprogram& subprogram : request->subprograms) {
+            if (subprogram.slot == slot) return fmt::format("'{}'", subprogram.name);
+        }
+    }
+    return fmt::format("at instruction {}", slot);
+}
+
 std::string at_offset(const Value& value) {
     if (value.number.is_constant()) {
         const std::int64_t offset = value.offset + static_cast<std::int64_t>(value.number.value());
@@ -66,6 +75,8 @@ std::string describe_value(const Value& value, const Request* request) {
             return fmt::format("a pointer to a value of {}, or null", map_name(value.map, request));
         case Kind::Memory:
             return "a pointer to the program's memory" + at_offset(value);
+        case Kind::Code:
+            return fmt::format("the address of the function {}", function_name(value.map, request));
     }
     return "unknown";
 }

@@ -58,21 +58,18 @@ const char* expected_text(spec::ArgKind kind) {
 /// Renders one finding; a member a group of rules.
 class Text {
   public:
-    Text(const Finding& finding, std::uint32_t slot, const check::Program& program, const Request& request)
-        : finding_(finding), instruction_(program.code[slot]), request_(request) {}
+    Text(const Finding& finding, const Request& request) : finding_(finding), request_(request) {}
 
     std::string render() const {
         std::string text = body();
         if (finding_.argument != 0) {
-            text = fmt::format("argument {} of {}: {}", finding_.argument, helper_name(instruction_helper()),
-                               text);
+            text =
+                fmt::format("argument {} of {}: {}", finding_.argument, helper_name(finding_.helper), text);
         }
         return text;
     }
 
   private:
-    std::uint32_t instruction_helper() const { return static_cast<std::uint32_t>(instruction_.imm); }
-
     std::string known() const { return describe_value(finding_.known, &request_); }
 
     std::string reg() const {
@@ -215,6 +212,13 @@ class Text {
         if (finding_.rule == Rule::SizeArgument) {
             return fmt::format("the size in {} is {}, it {}", reg(), known(), finding_.note);
         }
+        if (finding_.rule == Rule::Recursion) {
+            return fmt::format("the call of the function {} is recursive",
+                               function_name(request_, finding_.number));
+        }
+        if (finding_.rule == Rule::CallTarget) {
+            return fmt::format("{} is {} here, {}", reg(), known(), finding_.note);
+        }
         return fmt::format("the call makes more than {} functions active at once", spec::kMaxCallFrames);
     }
 
@@ -263,6 +267,8 @@ class Text {
             case Rule::MapArgument:
             case Rule::SizeArgument:
             case Rule::CallDepth:
+            case Rule::CallTarget:
+            case Rule::Recursion:
                 return call_text();
             case Rule::StackDepth:
                 return fmt::format(
@@ -280,7 +286,7 @@ class Text {
             case Rule::FallsOff:
             case Rule::JumpOut:
             case Rule::Unreachable:
-            case Rule::Recursion:
+            case Rule::CodeReference:
             case Rule::WorkLimit:
             case Rule::BadRequest:
             case Rule::Internal:
@@ -290,15 +296,13 @@ class Text {
     }
 
     const Finding& finding_;
-    const isa::Instruction& instruction_;
     const Request& request_;
 };
 
 }  // namespace
 
-std::string message_of(const Finding& finding, std::uint32_t slot, const check::Program& program,
-                       const Request& request) {
-    return Text(finding, slot, program, request).render();
+std::string message_of(const Finding& finding, const Request& request) {
+    return Text(finding, request).render();
 }
 
 SourceLine source_of(const Request& request, std::uint32_t slot) {

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "isa/text/disassemble.hpp"
 #include "verifier/message.hpp"
@@ -22,6 +23,19 @@ struct Step {
     std::uint32_t depth = 0;
     bool is_taken = false;
 };
+
+/// The first slot of the function that is called at `slot`; nothing if none is, or if that failed.
+std::optional<std::uint32_t> called_function(const analysis::Exploration& exploration,
+                                             const check::Program& program, std::uint32_t slot) {
+    const isa::Instruction& instruction = program.code[slot];
+    if (instruction.spec().family == Family::CallLocal) {
+        return static_cast<std::uint32_t>(isa::jump_target(instruction, instruction.spec(), slot));
+    }
+    for (const analysis::CallTarget& call : exploration.calls) {
+        if (call.slot == slot && !call.callee.is_helper) return call.callee.number;
+    }
+    return std::nullopt;
+}
 
 /// The instructions of the path that failed, in order; the failing one is not among them.
 std::vector<Step> walk(const analysis::Exploration& exploration, const check::Program& program) {
@@ -44,9 +58,10 @@ std::vector<Step> walk(const analysis::Exploration& exploration, const check::Pr
             step.is_taken = decisions.back().is_taken;
             decisions.pop_back();
         }
-        if (form.family == Family::CallLocal) returns.push_back(next);
-        if (step.is_taken || form.family == Family::CallLocal) {
-            next = static_cast<std::uint32_t>(isa::jump_target(instruction, form, slot));
+        if (step.is_taken) next = static_cast<std::uint32_t>(isa::jump_target(instruction, form, slot));
+        if (const auto function = called_function(exploration, program, slot)) {
+            returns.push_back(next);
+            next = *function;
         }
         if (form.family == Family::Exit) {
             if (returns.empty()) break;
@@ -64,7 +79,8 @@ bool writes(const isa::Instruction& instruction, unsigned reg) {
     if (form.writes_dst && instruction.dst == reg) return true;
     if (form.writes_src && instruction.src == reg) return true;
     const bool is_call = form.family == Family::CallHelper || form.family == Family::CallLocal ||
-                         form.family == Family::PacketAbs || form.family == Family::PacketInd;
+                         form.family == Family::CallRegister || form.family == Family::PacketAbs ||
+                         form.family == Family::PacketInd;
     return is_call && reg <= 5;
 }
 
@@ -76,7 +92,8 @@ std::vector<std::size_t> makers(const std::vector<Step>& steps, const check::Pro
         const Step& step = steps[i - 1];
         const isa::Instruction& instruction = program.code[step.slot];
         const spec::FormSpec& form = instruction.spec();
-        if (form.family == Family::CallLocal && step.depth + 1 == depth && reg >= 1 && reg <= 5) {
+        const bool is_call = form.family == Family::CallLocal || form.family == Family::CallRegister;
+        if (is_call && step.depth + 1 == depth && reg >= 1 && reg <= 5) {
             depth = step.depth;  // an argument: made in the caller
             continue;
         }
@@ -112,7 +129,7 @@ std::vector<std::string> trace_of(const analysis::Exploration& exploration, cons
     if (steps.empty()) return lines;
     std::uint32_t depth = steps.back().depth;
     const Family last = program.code[steps.back().slot].spec().family;
-    if (last == Family::CallLocal) ++depth;
+    if (called_function(exploration, program, steps.back().slot)) ++depth;
     if (last == Family::Exit && depth > 0) --depth;
     std::vector<std::size_t> shown = makers(steps, program, reg, depth);
     std::size_t branches = 0;

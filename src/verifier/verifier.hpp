@@ -73,8 +73,18 @@ struct Failure {
     std::vector<std::string> trace;  ///< how it came about, newest last: one line a step; may be empty
 };
 
-/// What the memory access at a slot goes through, for lowering and for engines.
+/// What the memory access at a slot goes through, for lowering and for engines. None: there is no access, or
+/// different memory is accessed on different paths (never the context then).
 enum class AccessKind : std::uint8_t { None, Context, Packet, Stack, MapValue, Memory };
+
+/// What the call through a register at `slot` calls, on every path: the helper `target`, or the function
+/// whose first slot is `target`.
+struct CallTarget {
+    std::uint32_t slot = 0;
+    bool is_helper = false;
+    std::uint32_t target = 0;
+    friend bool operator==(const CallTarget&, const CallTarget&) = default;
+};
 
 struct Invariants;  // verifier/observe.hpp
 
@@ -82,12 +92,13 @@ struct Report {
     Verdict verdict = Verdict::Reject;
     std::vector<Failure> failures;  ///< empty exactly if accepted
     std::uint64_t time_ns = 0;
-    std::uint64_t memory_bytes = 0;                ///< most memory held for states
-    std::uint64_t instructions = 0;                ///< instructions processed, repeats counted
-    std::uint64_t states = 0;                      ///< states kept
-    std::vector<AccessKind> accesses;              ///< one per slot; accepted programs only
-    std::vector<bool> reachable;                   ///< one per slot: some path reaches it
-    std::uint32_t stack_bytes = 0;                 ///< deepest stack use along any call chain
+    std::uint64_t memory_bytes = 0;    ///< most memory held for states
+    std::uint64_t instructions = 0;    ///< instructions processed, repeats counted
+    std::uint64_t states = 0;          ///< states kept
+    std::vector<AccessKind> accesses;  ///< one per slot; accepted programs only
+    std::vector<CallTarget> calls;     ///< through registers, by ascending slot; accepted ones only
+    std::vector<bool> reachable;       ///< one per slot: some path reaches it
+    std::uint32_t stack_bytes = 0;     ///< deepest stack use along any call chain
     std::shared_ptr<const Invariants> invariants;  ///< if asked for
 };
 

@@ -111,6 +111,11 @@ class Verification {
                    "nor an "
                    "unconditional jump";
         }
+        if (failure.rule == spec::Rule::CodeReference) {
+            return fmt::format(
+                "the address of instruction {} is taken, where no function of the program can begin",
+                static_cast<std::int32_t>(failure.other));
+        }
         if (failure.rule == spec::Rule::JumpOut) {
             return fmt::format("the jump to instruction {} leaves the function", failure.other);
         }
@@ -179,8 +184,7 @@ class Verification {
     void reject(const analysis::Exploration& result) {
         report_.invariants.reset();
         if (result.result == analysis::Result::Refused) {
-            refuse(result.finding.rule, result.slot,
-                   message_of(result.finding, result.slot, program_, request_));
+            refuse(result.finding.rule, result.slot, message_of(result.finding, request_));
             report_.failures.back().trace = trace_of(result, program_, request_);
             return;
         }
@@ -199,6 +203,9 @@ class Verification {
         report_.stack_bytes = result.chain_stack_bytes;
         report_.accesses.reserve(result.accesses.size());
         for (const check::Kind kind : result.accesses) report_.accesses.push_back(access_of(kind));
+        for (const analysis::CallTarget& call : result.calls) {
+            report_.calls.push_back({call.slot, call.callee.is_helper, call.callee.number});
+        }
     }
 
     static AccessKind access_of(check::Kind kind) {
@@ -219,6 +226,7 @@ class Verification {
             case check::Kind::PacketEnd:
             case check::Kind::Map:
             case check::Kind::MapValueOrNull:
+            case check::Kind::Code:
                 return AccessKind::None;
         }
         return AccessKind::None;

@@ -116,7 +116,7 @@ bool observe_vector(const vectors::Vector& vector) {
     request.wants_invariants = true;
     const verifier::Report report = verifier::verify(request);
     if (report.verdict != verifier::Verdict::Accept) return false;
-    const auto lowered = lower::lower(*code, vector.type, report.accesses);
+    const auto lowered = lower::lower(*code, vector.type, report);
     auto host = vectors::TestHost::create(vector.type, vector.memory, vector.maps);
     if (!lowered || !host) {
         ADD_FAILURE() << vector.file << ":" << vector.line << ": " << vector.name;

@@ -38,8 +38,9 @@ Run run_generated(const Generated& program, const verifier::Report* report) {
         run.violation = "the program does not decode";
         return run;
     }
-    const auto accesses = report != nullptr ? report->accesses : program.accesses();
-    if (const auto lowered = lower::lower(*code, program.type, accesses); !lowered) {
+    const auto lowered = report != nullptr ? lower::lower(*code, program.type, *report)
+                                           : lower::lower(*code, program.type, program.accesses());
+    if (!lowered) {
         run.violation = lowered.error().message();
         return run;
     }

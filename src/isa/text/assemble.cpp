@@ -153,7 +153,8 @@ class Assembler {
         }
         Instruction& instruction = code_[use.instruction];
         const auto distance = static_cast<std::int64_t>(*slot) - static_cast<std::int64_t>(use.slot) - 1;
-        const bool in_imm = instruction.spec().imm == spec::FieldRule::JumpTarget;
+        const bool is_address = instruction.spec().family == spec::Family::LoadImm64;
+        const bool in_imm = is_address || instruction.spec().imm == spec::FieldRule::JumpTarget;
         const bool fits =
             in_imm ? std::in_range<std::int32_t>(distance) : std::in_range<std::int16_t>(distance);
         if (!fits) {
@@ -161,7 +162,9 @@ class Assembler {
                            fmt::format("label {} is {} slots away, out of the jump's reach", quoted(use.name),
                                        distance));
         }
-        if (in_imm) {
+        if (is_address) {
+            instruction.imm = static_cast<std::uint32_t>(distance);
+        } else if (in_imm) {
             instruction.imm = distance;
         } else {
             instruction.offset = static_cast<std::int16_t>(distance);

@@ -197,6 +197,10 @@ class Matcher {
     }
 
     std::string_view low_signed() {
+        if (token().kind == TokenKind::Word && !is_register_name(token().text)) {
+            match_.label = next_++;
+            return {};
+        }
         const auto value =
             number_in(std::numeric_limits<std::int32_t>::min(), std::numeric_limits<std::int32_t>::max());
         if (!value) return kNumber32;

@@ -26,7 +26,7 @@ enum class Hole : char {
     Imm64 = 'q',        ///< 64-bit number
     LowHalf = 'l',      ///< first immediate of a two-slot instruction
     HighHalf = 'h',     ///< second immediate of a two-slot instruction
-    LowSigned = 'c',    ///< first immediate as a signed distance
+    LowSigned = 'c',    ///< first immediate as a signed distance, or a label
     BtfObject = 'b',    ///< "[btf:N]" for the second immediate, absent for 0
     Offset = 'o',       ///< signed offset of a memory operand, may be absent
     JumpOffset = 'j',   ///< "pc+5", "+5" or a label; in the offset field

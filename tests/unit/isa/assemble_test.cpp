@@ -122,6 +122,14 @@ TEST(Assemble, ResolvesLabelsOfBothDialects) {
               "call pc-8\nexit");
 }
 
+TEST(Assemble, TakesTheAddressOfALabel) {
+    const auto by_name = assemble("f: r0 = 0\n r1 = subprog[g]\n r2 = subprog[f]\n exit\n g: exit");
+    const auto by_distance = assemble("r0 = 0\n r1 = subprog[+4]\n r2 = subprog[-4]\n exit\n exit");
+    ASSERT_TRUE(by_name) << by_name.error().message();
+    ASSERT_TRUE(by_distance) << by_distance.error().message();
+    EXPECT_EQ(*by_name, *by_distance);
+}
+
 TEST(Assemble, LetsExitNameTheFirstExit) {
     EXPECT_EQ(normalized("ja exit\nmov %r0, 1\nexit\nexit"), "goto pc+1\nr0 = 1\nexit\nexit");
     EXPECT_EQ(normalized("ja exit\nexit\nexit:\nmov %r0, 1\nexit"), "goto pc+1\nexit\nr0 = 1\nexit");

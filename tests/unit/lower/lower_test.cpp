@@ -140,9 +140,58 @@ TEST(Lower, RefusesContextAccessesWithoutAContextStructure) {
     EXPECT_THAT(lowered.error().message(), HasSubstr("no field of memory"));
 }
 
+isa::Instruction simple(const spec::FormSpec& wanted, std::uint8_t dst, std::int64_t imm) {
+    const auto form = isa::find_form(wanted);
+    EXPECT_TRUE(form);
+    isa::Instruction instruction;
+    instruction.form = form.value_or(spec::Form{});
+    instruction.dst = dst;
+    instruction.imm = imm;
+    const spec::FormSpec& row = instruction.spec();
+    if (row.src == spec::FieldRule::Fixed) instruction.src = static_cast<std::uint8_t>(row.selector);
+    return instruction;
+}
+
+// r6 = address of slot 7; two slots; callx r6; callx r3; callx r4; exit; exit
+isa::Code code_with_calls() {
+    const auto address =
+        simple({.family = spec::Family::LoadImm64, .wide = spec::WideKind::CodeAddress}, 6, 6);
+    const auto call = [](std::uint8_t reg) { return simple({.family = spec::Family::CallRegister}, reg, 0); };
+    const auto leave = simple({.family = spec::Family::Exit}, 0, 0);
+    return code_of({address, isa::Instruction{}, call(6), call(3), call(4), leave, leave, leave});
+}
+
+TEST(Lower, MakesCallsThroughRegistersDirect) {
+    auto code = code_with_calls();
+    verifier::Report report;
+    report.accesses.assign(code.size(), AccessKind::None);
+    report.calls = {{2, false, 7}, {3, true, 5}};
+    const auto lowered = lower(code, spec::ProgramType::Memory, report);
+    ASSERT_TRUE(lowered) << lowered.error().message();
+    EXPECT_EQ(code[0], simple({.family = spec::Family::LoadImm64, .wide = spec::WideKind::Value}, 6, 7));
+    EXPECT_EQ(code[2], simple({.family = spec::Family::CallLocal}, 0, 4));
+    EXPECT_EQ(code[3], simple({.family = spec::Family::CallHelper}, 0, 5));
+    EXPECT_EQ(code[4].spec().family, spec::Family::Alu) << "a call that no path reaches";
+}
+
+TEST(Lower, RefusesCallsThatAreNone) {
+    for (const verifier::CallTarget& wrong :
+         {verifier::CallTarget{5, false, 7}, {8, false, 7}, {2, false, 8}, {2, false, 1}}) {
+        auto code = code_with_calls();
+        verifier::Report report;
+        report.accesses.assign(code.size(), AccessKind::None);
+        report.calls = {{3, true, 5}, wrong};
+        const auto lowered = lower(code, spec::ProgramType::Memory, report);
+        ASSERT_FALSE(lowered) << wrong.slot << " " << wrong.target;
+        EXPECT_EQ(lowered.error().status(), Status::Internal);
+        EXPECT_EQ(code[3].spec().family, spec::Family::CallRegister);
+    }
+}
+
 TEST(Lower, RefusesUnknownProgramTypes) {
     isa::Code code;
-    EXPECT_EQ(lower(code, spec::ProgramType::Unspecified, {}).error().status(), Status::Internal);
+    const std::span<const AccessKind> nothing;
+    EXPECT_EQ(lower(code, spec::ProgramType::Unspecified, nothing).error().status(), Status::Internal);
 }
 
 }  // namespace

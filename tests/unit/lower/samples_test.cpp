@@ -61,7 +61,7 @@ TEST(Samples, DroppacketIsAcceptedAndLowered) {
         ASSERT_EQ(report.verdict, verifier::Verdict::Accept) << report.failures.at(0).message;
         auto code = isa::decode(spec->programs[0].bytecode, spec::kAllGroups);
         ASSERT_TRUE(code);
-        const auto lowered = lower(*code, spec->programs[0].type, report.accesses);
+        const auto lowered = lower(*code, spec->programs[0].type, report);
         ASSERT_TRUE(lowered) << lowered.error().message();
         int packet_addresses = 0;
         for (std::size_t slot = 0; slot < code->size(); ++slot) {
@@ -86,7 +86,7 @@ TEST(Samples, LinkedProgramsAreAcceptedAndLowered) {
             if (report.verdict != verifier::Verdict::Accept) continue;
             auto code = isa::decode(program.bytecode, spec::kAllGroups);
             ASSERT_TRUE(code);
-            const auto lowered = lower(*code, program.type, report.accesses);
+            const auto lowered = lower(*code, program.type, report);
             EXPECT_TRUE(lowered) << lowered.error().message();
         }
     }

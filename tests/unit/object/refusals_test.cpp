@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstring>
 #include <limits>
 #include <string>
 
@@ -191,9 +192,10 @@ TEST(ReadObjectRefuses, ExternSymbols) {
 }
 
 TEST(ReadObjectRefuses, ReferencesToOtherThings) {
-    auto code = with_program({kWide, kTail, kExit});
+    auto code = with_program({{0x18, 1, 0, 16}, kTail, kExit});
     code.add_relocations(kXdp, {relocation(0, kRelocation64, 1)});
-    expect_refused(code, Status::NotSupported, "takes the address of code ('prog' in section 1 ('xdp'))");
+    expect_refused(code, Status::Malformed,
+                   "takes the address of section 1 ('xdp') offset 16, where no function begins");
     auto other = with_program({kWide, kTail, kExit});
     const auto section = other.add_section(".comment", elf::kSectionProgBits, 0, Bytes(8));
     other.add_relocations(
@@ -209,6 +211,40 @@ TEST(ReadObjectRefuses, ReferencesToOtherThings) {
                                                          elf::kIndexCommon, 8, 8))});
     expect_refused(common, Status::NotSupported,
                    "symbol 'shared' is absolute or common (section index 0xfff2)");
+}
+
+TEST(ReadObject, AddressesOfFunctionsMakeThemSubprograms) {
+    ElfBuilder builder;
+    const auto text = builder.add_code(".text", {kMovR0, kExit, kMovR0, kExit});
+    const auto second =
+        builder.add_symbol("second", SymbolKind::Function, SymbolBinding::Local, text, 16, 16);
+    const auto section = builder.add_symbol("", SymbolKind::Section, SymbolBinding::Local, text, 0, 0);
+    builder.add_symbol("first", SymbolKind::Function, SymbolBinding::Local, text, 0, 16);
+    // By a section and a distance, as clang names static functions, and by a name.
+    const auto xdp = builder.add_code(
+        "xdp", {{0x18, 1, 0, 0}, kTail, {0x18, 2, 0, 16}, kTail, {0x18, 3, 0, 0}, kTail, kExit});
+    builder.add_function("prog", xdp, 0, 56);
+    builder.add_relocations(xdp,
+                            {relocation(0, kRelocation64, section), relocation(16, kRelocation64, section),
+                             relocation(32, kRelocation64, second)});
+    const auto object = read(builder);
+    ASSERT_TRUE(object) << object.error().message();
+    const ProgramSpec& program = object->programs.at(0);
+    ASSERT_EQ(program.subprograms.size(), 3U);
+    EXPECT_EQ(program.subprograms[1].name, "first");
+    EXPECT_EQ(program.subprograms[1].slot, 7U);
+    EXPECT_EQ(program.subprograms[2].slot, 9U);
+    const auto slot = [&](std::size_t index) {
+        SlotBytes value;
+        std::memcpy(&value, program.bytecode.data() + index * sizeof(value), sizeof(value));
+        return value;
+    };
+    constexpr int kExpected[][2] = {{0, 6}, {2, 6}, {4, 4}};  // slot, distance from the next one
+    for (const auto& [at, distance] : kExpected) {
+        EXPECT_EQ(slot(static_cast<std::size_t>(at)).registers >> 4U, 4) << at;
+        EXPECT_EQ(slot(static_cast<std::size_t>(at)).imm, distance) << at;
+        EXPECT_EQ(slot(static_cast<std::size_t>(at) + 1).imm, 0) << at;
+    }
 }
 
 TEST(ReadObjectRefuses, ReferencesIntoTheMiddleOfAMap) {
