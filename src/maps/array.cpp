@@ -5,6 +5,7 @@
 #include <new>
 
 #include "base/allocate.hpp"
+#include "maps/array_layout.hpp"
 #include "maps/families.hpp"
 #include "maps/index_key.hpp"
 #include "maps/map.hpp"
@@ -20,7 +21,7 @@ class ArrayMap final : public Map {
         : Map(shape, kOps, lookup, domain) {}
 
     [[nodiscard]] bool set_up() noexcept {
-        value_stride_ = static_cast<std::uint32_t>(round_up(shape_.value_size, kValueAlignment));
+        value_stride_ = static_cast<std::uint32_t>(array_stride(shape_));
         const std::uint64_t bytes = std::uint64_t{value_stride_} * shape_.max_entries;
         if (!take_region(platform::kPageBytes + bytes)) return false;
         auto* header = ::new (region_) RegionHeader();

@@ -4,13 +4,19 @@
 #include <algorithm>
 
 #include "base/try.hpp"
-#include "protocol/messages.hpp"
 
 namespace ebpf::protocol {
 
 Result<platform::Sha256> request_hash(const verifier::Request& request) {
     EBPF_TRY(const auto bytes, encode_verification(request));
     return platform::sha256(bytes);
+}
+
+ProgramTag program_tag(std::span<const std::byte> bytecode) {
+    const auto digest = platform::sha256(bytecode);
+    ProgramTag tag;
+    std::copy_n(digest.begin(), tag.size(), tag.begin());
+    return tag;
 }
 
 Result<std::vector<std::byte>> encode_bound_report(const BoundReport& report) {

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+/* Operations of BPF that C has no operator for, as generated programs use them (bpf2c). gcc and clang turn
+ * each into the machine's own instructions. Addresses are numbers, as in BPF: the verifier has proven every
+ * access valid. C only. */
+#pragma once
+
+#include "ebpf/native.h"
+
+static inline uint8_t* ebpf_pointer(uint64_t address) {
+    return (uint8_t*)(uintptr_t)address;
+}
+
+static inline uint64_t ebpf_address(const void* pointer) {
+    return (uint64_t)(uintptr_t)pointer;
+}
+
+/* Loads and stores at any alignment. Memory that other threads write (map values) is read by load_shared:
+ * exactly one access, so that a value which was checked is the value that is used. */
+#define EBPF_NATIVE_ACCESS(bits)                                                                   \
+    typedef uint##bits##_t __attribute__((may_alias, aligned(1))) ebpf_unaligned##bits;            \
+    typedef uint##bits##_t __attribute__((may_alias)) ebpf_aligned##bits;                          \
+    static inline uint64_t ebpf_load##bits(const uint8_t* from) {                                  \
+        uint##bits##_t value;                                                                      \
+        __builtin_memcpy(&value, from, sizeof value);                                              \
+        return value;                                                                              \
+    }                                                                                              \
+    static inline uint64_t ebpf_load_sx##bits(const uint8_t* from) {                               \
+        int##bits##_t value;                                                                       \
+        __builtin_memcpy(&value, from, sizeof value);                                              \
+        return (uint64_t)(int64_t)value;                                                           \
+    }                                                                                              \
+    static inline uint64_t ebpf_load_shared##bits(const uint8_t* from) {                           \
+        return *(const volatile ebpf_unaligned##bits*)(const void*)from;                           \
+    }                                                                                              \
+    static inline uint64_t ebpf_load_shared_sx##bits(const uint8_t* from) {                        \
+        return (uint64_t)(int64_t)(int##bits##_t)ebpf_load_shared##bits(from);                     \
+    }                                                                                              \
+    static inline void ebpf_store##bits(uint8_t* to, uint64_t value) {                             \
+        const uint##bits##_t narrow = (uint##bits##_t)value;                                       \
+        __builtin_memcpy(to, &narrow, sizeof narrow);                                              \
+    }                                                                                              \
+    static inline uint64_t ebpf_load_acquire##bits(const uint8_t* from) {                          \
+        return __atomic_load_n((const ebpf_aligned##bits*)(const void*)from, __ATOMIC_ACQUIRE);    \
+    }                                                                                              \
+    static inline void ebpf_store_release##bits(uint8_t* to, uint64_t value) {                     \
+        __atomic_store_n((ebpf_aligned##bits*)(void*)to, (uint##bits##_t)value, __ATOMIC_RELEASE); \
+    }
+EBPF_NATIVE_ACCESS(8)
+EBPF_NATIVE_ACCESS(16)
+EBPF_NATIVE_ACCESS(32)
+EBPF_NATIVE_ACCESS(64)
+#undef EBPF_NATIVE_ACCESS
+
+/* Division as RFC 9669 section 4.1 has it: by zero gives 0, the remainder then is the dividend; the least
+ * signed value divided by -1 is itself. Atomic operations return the old value; sequentially consistent. */
+#define EBPF_NATIVE_ARITHMETIC(bits)                                                                         \
+    static inline uint##bits##_t ebpf_div##bits(uint##bits##_t a, uint##bits##_t b) {                        \
+        return b == 0 ? 0 : a / b;                                                                           \
+    }                                                                                                        \
+    static inline uint##bits##_t ebpf_mod##bits(uint##bits##_t a, uint##bits##_t b) {                        \
+        return b == 0 ? a : a % b;                                                                           \
+    }                                                                                                        \
+    static inline uint##bits##_t ebpf_sdiv##bits(uint##bits##_t a, uint##bits##_t b) {                       \
+        if (b == 0) return 0;                                                                                \
+        if (b == (uint##bits##_t) - 1) return 0 - a;                                                         \
+        return (uint##bits##_t)((int##bits##_t)a / (int##bits##_t)b);                                        \
+    }                                                                                                        \
+    static inline uint##bits##_t ebpf_smod##bits(uint##bits##_t a, uint##bits##_t b) {                       \
+        if (b == 0) return a;                                                                                \
+        if (b == (uint##bits##_t) - 1) return 0;                                                             \
+        return (uint##bits##_t)((int##bits##_t)a % (int##bits##_t)b);                                        \
+    }                                                                                                        \
+    static inline uint##bits##_t ebpf_atomic_add##bits(uint8_t* to, uint64_t value) {                        \
+        return __atomic_fetch_add((ebpf_aligned##bits*)(void*)to, (uint##bits##_t)value, __ATOMIC_SEQ_CST);  \
+    }                                                                                                        \
+    static inline uint##bits##_t ebpf_atomic_or##bits(uint8_t* to, uint64_t value) {                         \
+        return __atomic_fetch_or((ebpf_aligned##bits*)(void*)to, (uint##bits##_t)value, __ATOMIC_SEQ_CST);   \
+    }                                                                                                        \
+    static inline uint##bits##_t ebpf_atomic_and##bits(uint8_t* to, uint64_t value) {                        \
+        return __atomic_fetch_and((ebpf_aligned##bits*)(void*)to, (uint##bits##_t)value, __ATOMIC_SEQ_CST);  \
+    }                                                                                                        \
+    static inline uint##bits##_t ebpf_atomic_xor##bits(uint8_t* to, uint64_t value) {                        \
+        return __atomic_fetch_xor((ebpf_aligned##bits*)(void*)to, (uint##bits##_t)value, __ATOMIC_SEQ_CST);  \
+    }                                                                                                        \
+    static inline uint##bits##_t ebpf_atomic_xchg##bits(uint8_t* to, uint64_t value) {                       \
+        return __atomic_exchange_n((ebpf_aligned##bits*)(void*)to, (uint##bits##_t)value, __ATOMIC_SEQ_CST); \
+    }                                                                                                        \
+    static inline uint##bits##_t ebpf_atomic_cmpxchg##bits(uint8_t* to, uint64_t expected, uint64_t value) { \
+        uint##bits##_t old = (uint##bits##_t)expected;                                                       \
+        __atomic_compare_exchange_n((ebpf_aligned##bits*)(void*)to, &old, (uint##bits##_t)value, 0,          \
+                                    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);                                     \
+        return old;                                                                                          \
+    }
+EBPF_NATIVE_ARITHMETIC(32)
+EBPF_NATIVE_ARITHMETIC(64)
+#undef EBPF_NATIVE_ARITHMETIC
+
+/** Address of an array's value under `index`, or 0. */
+static inline uint64_t ebpf_array_value(uint64_t values, uint32_t index, uint32_t entries, uint32_t stride) {
+    if (index >= entries) return 0;
+    const uint64_t address = values + (uint64_t)index * stride;
+    /* Spares the program's own test for NULL. */
+    if (address == 0) __builtin_unreachable();
+    return address;
+}
+
+static inline ebpf_native_helper ebpf_helper(uint64_t bound) {
+    return (ebpf_native_helper)(uintptr_t)bound;
+}
+
+/** Address of the value under `key`, or 0; `lookup` and `map` as bound. */
+static inline uint64_t ebpf_map_value(uint64_t lookup, uint64_t map, const uint8_t* key) {
+    return ebpf_address(((ebpf_native_lookup)(uintptr_t)lookup)(map, key));
+}
+
+static inline const uint8_t* ebpf_packet(uint64_t bound, const struct ebpf_native_invocation* invocation,
+                                         int32_t offset, size_t size) {
+    return ((ebpf_native_packet_bytes)(uintptr_t)bound)(invocation, offset, size);
+}

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: MIT
+// One program as C functions, and what they need bound. Inside src/native only.
+#pragma once
+
+#include <cstdint>
+#include <expected>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "ebpf/native.h"
+#include "native/generate.hpp"
+#include "native/statements.hpp"
+#include "native/text.hpp"
+#include "native/values.hpp"
+
+namespace ebpf::native {
+
+/// A subprogram: where it lies, what it is called, and which of r1..r5 it takes.
+struct Function {
+    Range range;
+    std::string name;
+    std::uint8_t parameters = 0;  ///< bit n: reads rn
+};
+
+class ProgramWriter {
+  public:
+    ProgramWriter(const ProgramInput& input, Names& names) : input_(input), names_(names) {}
+
+    /// Writes all functions. Errors: see generate().
+    std::expected<std::string, Fault> write();
+
+    /// After write(): name of the entry function, and the bindings in order.
+    [[nodiscard]] const std::string& entry() const { return functions_.begin()->second.name; }
+    [[nodiscard]] const std::vector<ebpf_native_binding>& bindings() const { return bindings_; }
+
+  private:
+    friend class FunctionWriter;
+
+    void find_functions();
+    std::uint8_t find_parameters(std::uint32_t entry);
+    [[nodiscard]] std::string signature(const Function& function) const;
+
+    /// Returns the index in `bound` of what is described, which it adds if it is new.
+    std::size_t bind(ebpf_native_binding_kind kind, std::uint32_t number, std::uint32_t slot);
+
+    const ProgramInput& input_;
+    Names& names_;
+    std::map<std::uint32_t, Function> functions_;  ///< by first slot
+    std::vector<ebpf_native_binding> bindings_;
+};
+
+/// Writes the body of one function.
+class FunctionWriter {
+  public:
+    FunctionWriter(ProgramWriter& program, const Function& function)
+        : program_(program), function_(function) {}
+
+    std::expected<std::string, Fault> write();
+
+  private:
+    using Step = std::expected<void, Fault>;
+
+    [[nodiscard]] const ProgramInput& input() const { return program_.input_; }
+    std::unexpected<Fault> fault(Status status, std::string what) const;
+
+    std::string declarations() const;
+    void note_source(std::uint32_t slot);
+    void line(std::string text);
+    std::string go_to(std::uint32_t slot);
+    std::string read(std::uint8_t number);
+    std::string write(std::uint8_t number);
+    Operand operand(const isa::Instruction& instruction);
+    std::string bound(ebpf_native_binding_kind kind, std::uint32_t number);
+    std::string frame(std::int64_t distance);
+    [[nodiscard]] bool is_in_frame(const Value& value, std::int64_t offset, std::int64_t size) const;
+    std::string location(std::uint8_t number, std::int64_t offset, std::uint8_t size);
+    std::string key(std::size_t bytes);
+
+    Step instruction();
+    void compute();
+    void memory();
+    void atomic();
+    void packet();
+    void branch();
+    Step constant();
+    Step call_helper();
+    bool lookup_inline();
+    void call_local();
+
+    ProgramWriter& program_;
+    const Function& function_;
+    std::uint32_t slot_ = 0;
+    const isa::Instruction* instruction_ = nullptr;
+    const spec::FormSpec* form_ = nullptr;
+    Values values_{};
+    std::string body_;                                          ///< of the instruction at hand
+    std::vector<std::pair<std::uint32_t, std::string>> parts_;  ///< text before each slot
+    std::set<std::uint32_t> targets_;                           ///< slots that need a label
+    std::uint16_t read_ = 0;                                    ///< bit n: the text reads rn
+    std::uint16_t written_ = 0;                                 ///< bit n: the text writes rn
+    bool has_stack_ = false;
+    bool has_image_ = false;
+    bool has_invocation_ = false;
+    std::size_t next_line_ = 0;
+    const verifier::SourceLine* noted_ = nullptr;  ///< the source line that the text is at
+};
+
+}  // namespace ebpf::native
