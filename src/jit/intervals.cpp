@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <limits>
 
+#include "base/assert.hpp"
+
 namespace ebpf::jit {
 
 void Intervals::build(const ir::Function& function, const Selection& selection) {
@@ -244,6 +246,7 @@ void Intervals::build_piece(ValueId id, ir::BlockId block, Point start) {
 }
 
 std::uint32_t Intervals::split(std::uint32_t which, Point at) {
+    EBPF_ASSERT(at > pieces[which].start && at < pieces[which].end);
     const auto index = static_cast<std::uint32_t>(pieces.size());
     pieces.push_back(pieces[which]);
     Piece& early = pieces[which];

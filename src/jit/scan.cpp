@@ -7,6 +7,8 @@
 #include <functional>
 #include <limits>
 
+#include "base/assert.hpp"
+
 namespace ebpf::jit {
 namespace {
 
@@ -183,14 +185,15 @@ bool LinearScan::take_free(PieceId which) {
         return true;
     }
     Register best = kNoRegister;
+    const Piece& piece = intervals_->pieces[which];
     for (const Register reg : file_->allocatable) {
+        if (free_until_[reg] >= piece.end) continue;  // whole, but not worth it
         if (best == kNoRegister || free_until_[reg] > free_until_[best]) best = reg;
     }
-    const Piece& piece = intervals_->pieces[which];
     const Register hint = piece.hint;
-    if (hint != kNoRegister && best != kNoRegister && free_until_[hint] == free_until_[best]) best = hint;
     if (best == kNoRegister) return false;
-    const Point limit = round_down(std::min(free_until_[best], piece.end));
+    if (hint != kNoRegister && free_until_[hint] == free_until_[best]) best = hint;
+    const Point limit = round_down(free_until_[best]);
     if (limit <= piece.start) return false;
     // A register that is lost before it is used would only cause moves.
     Point last_use = 0;
@@ -289,7 +292,7 @@ void LinearScan::take_occupied(PieceId which) {
         leave_in_memory(which, next_instruction);
         return;
     }
-    if (best == kNoRegister) return;  // more operands than registers: allocate()'s requirement is not met
+    EBPF_ASSERT(best != kNoRegister);  // else it needs more registers at once than there are
     evict(best, which);
     const Point busy = busy_from(best, intervals_->pieces[which]);
     const PieceId rest =
