@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "ir/dump.hpp"
+#include "passes.hpp"
 #include "support.hpp"
 
 namespace ebpf::ir::test {
@@ -14,16 +16,6 @@ const std::vector<std::unique_ptr<Program>>& programs() {
     return kPrograms;
 }
 
-void expect_same_effects(const Transform& transform) {
-    for (const auto& program : programs()) {
-        const Effects expected = interpret(*program);
-        const Effects effects = evaluate(*program, transform);
-        ASSERT_EQ(effects.error, expected.error) << program->name;
-        ASSERT_EQ(effects.result, expected.result) << program->name;
-        ASSERT_TRUE(effects == expected) << program->name << ": memory or maps differ";
-    }
-}
-
 TEST(IrVectors, ThereAreManyAndMostAreVerified) {
     ASSERT_GT(programs().size(), 300U);
     const auto verified =
@@ -31,8 +23,18 @@ TEST(IrVectors, ThereAreManyAndMostAreVerified) {
     EXPECT_GT(static_cast<std::size_t>(verified), programs().size() / 2);
 }
 
-TEST(IrVectors, BuiltModulesDoTheSame) {
-    expect_same_effects({});
+TEST(IrVectors, EveryPassKeepsWhatProgramsDo) {
+    for (const auto& program : programs()) {
+        const Effects expected = interpret(*program);
+        for (const Pass& pass : passes()) {
+            const Effects effects = evaluate(*program, pass.transform);
+            ASSERT_EQ(effects.error, expected.error) << program->name << ", " << pass.name;
+            ASSERT_EQ(effects.result, expected.result) << program->name << ", " << pass.name << "\n"
+                                                       << dump(make_module(*program, pass.transform));
+            ASSERT_TRUE(effects == expected)
+                << program->name << ", " << pass.name << ": memory or maps differ";
+        }
+    }
 }
 
 }  // namespace

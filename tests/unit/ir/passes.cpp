@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT
+#include "passes.hpp"
+
+#include "ir/expand_maps.hpp"
+#include "ir/inline.hpp"
+#include "ir/number.hpp"
+#include "ir/optimise.hpp"
+#include "ir/promote_frame.hpp"
+
+namespace ebpf::ir::test {
+
+const std::vector<Pass>& passes() {
+    static const std::vector<Pass> kPasses{
+        {"build", [](Module&, const engine::Bindings&) {}},
+        {"number_values", on_functions(number_values)},
+        {"number_values twice",
+         [](Module& module, const engine::Bindings& bindings) {
+             for (Function& function : module.functions) {
+                 number_values(function, bindings);
+                 number_values(function, bindings);
+             }
+         }},
+        {"inline_calls", [](Module& module, const engine::Bindings&) { inline_calls(module); }},
+        {"promote_frame", on_functions([](Function& function, const engine::Bindings& bindings) {
+             number_values(function, bindings);
+             promote_frame(function, bindings);
+         })},
+        {"expand_maps", on_functions(expand_maps)},
+        {"fast",
+         [](Module& module, const engine::Bindings& bindings) { optimise(module, bindings, Level::Fast); }},
+        {"full",
+         [](Module& module, const engine::Bindings& bindings) { optimise(module, bindings, Level::Full); }},
+        {"inline, promote, number",
+         [](Module& module, const engine::Bindings& bindings) {
+             inline_calls(module);
+             for (Function& function : module.functions) {
+                 number_values(function, bindings);
+                 promote_frame(function, bindings);
+                 number_values(function, bindings);
+             }
+         }},
+    };
+    return kPasses;
+}
+
+}  // namespace ebpf::ir::test
