@@ -19,3 +19,12 @@ target_compile_definitions(ebpf_fmt INTERFACE FMT_HEADER_ONLY=1)
 ebpf_header_library(ebpf_cli11 CLI/CLI.hpp)
 ebpf_header_library(ebpf_json nlohmann/json.hpp)
 ebpf_header_library(ebpf_xbyak xbyak/xbyak.h)
+
+# VIXL emits, disassembles and simulates arm64 code; Zydis disassembles x86-64. Libraries, thus only for the host.
+if(NOT CMAKE_CROSSCOMPILING AND CMAKE_SYSTEM_NAME STREQUAL "Linux")
+    find_package(PkgConfig REQUIRED)
+    pkg_check_modules(vixl REQUIRED IMPORTED_TARGET vixl)
+    add_library(ebpf_vixl INTERFACE)
+    target_link_libraries(ebpf_vixl INTERFACE PkgConfig::vixl)
+    find_package(zydis REQUIRED)
+endif()

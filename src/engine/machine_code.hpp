@@ -36,6 +36,10 @@ struct MachineCode {
     std::span<const Relocation> relocations;
 };
 
+/// Returns what the relocation's field is to hold. Errors: NotFound - a map or helper that is not bound;
+/// Malformed - an unknown kind. Threads: any.
+StatusOr<std::uint64_t> resolve(const Relocation& relocation, const Bindings& bindings) noexcept;
+
 /// Copies the code into memory of its own, fills in the relocations, and makes it executable; at no time is
 /// it writable and executable. Bytes that trap follow it and inaccessible pages surround it. Image::code is
 /// the placed code, Image::kind Jit. Free it with image->destroy(image).

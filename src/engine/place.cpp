@@ -45,7 +45,30 @@ StatusOr<std::uint64_t> map_value(const Relocation& relocation, const MapBinding
     return std::unexpected(Status::NotFound);
 }
 
-StatusOr<std::uint64_t> value_of(const Relocation& relocation, const Bindings& bindings) noexcept {
+Status relocate(std::byte* code, const MachineCode& source, const Bindings& bindings) noexcept {
+    for (const Relocation& relocation : source.relocations) {
+        const std::size_t size = source.code.size();
+        if (size < sizeof(std::uint64_t) || relocation.offset > size - sizeof(std::uint64_t)) {
+            return Status::Malformed;
+        }
+        const StatusOr<std::uint64_t> value = resolve(relocation, bindings);
+        if (!value) return value.error();
+        std::memcpy(code + relocation.offset, &*value, sizeof *value);
+    }
+    return Status::Ok;
+}
+
+// Fills the memory and seals it.
+Status fill(std::byte* memory, const MachineCode& code, const Bindings& bindings) noexcept {
+    std::memcpy(memory, code.code.data(), code.code.size());
+    const Status status = relocate(memory, code, bindings);
+    if (status != Status::Ok) return status;
+    return platform::seal_executable(memory, code.code.size());
+}
+
+}  // namespace
+
+StatusOr<std::uint64_t> resolve(const Relocation& relocation, const Bindings& bindings) noexcept {
     switch (relocation.kind) {
         case RelocationKind::MapHandle:
         case RelocationKind::MapValue:
@@ -64,29 +87,6 @@ StatusOr<std::uint64_t> value_of(const Relocation& relocation, const Bindings& b
     }
     return std::unexpected(Status::Malformed);
 }
-
-Status relocate(std::byte* code, const MachineCode& source, const Bindings& bindings) noexcept {
-    for (const Relocation& relocation : source.relocations) {
-        const std::size_t size = source.code.size();
-        if (size < sizeof(std::uint64_t) || relocation.offset > size - sizeof(std::uint64_t)) {
-            return Status::Malformed;
-        }
-        const StatusOr<std::uint64_t> value = value_of(relocation, bindings);
-        if (!value) return value.error();
-        std::memcpy(code + relocation.offset, &*value, sizeof *value);
-    }
-    return Status::Ok;
-}
-
-// Fills the memory and seals it.
-Status fill(std::byte* memory, const MachineCode& code, const Bindings& bindings) noexcept {
-    std::memcpy(memory, code.code.data(), code.code.size());
-    const Status status = relocate(memory, code, bindings);
-    if (status != Status::Ok) return status;
-    return platform::seal_executable(memory, code.code.size());
-}
-
-}  // namespace
 
 StatusOr<Image*> place(const MachineCode& code, const Bindings& bindings) noexcept {
     const std::size_t bytes = code.code.size();

@@ -5,12 +5,13 @@
 
 #include "base/try.hpp"
 #include "ir/build.hpp"
+#include "jit/arm64/arm64.hpp"
 #include "jit/x64/x64.hpp"
 
 namespace ebpf::jit {
 
 bool is_supported(Architecture architecture) {
-    return architecture != Architecture::Arm64;
+    return architecture != Architecture::Arm64 || EBPF_HAS_ARM64 != 0;
 }
 
 Result<Architecture> host_architecture() {
@@ -25,13 +26,20 @@ Result<Architecture> host_architecture() {
 }
 
 Features detect_features() {
+#if EBPF_HAS_ARM64 && defined(__aarch64__)
+    return arm64::detect_features();
+#else
     return x64::detect_features();
+#endif
 }
 
 Result<Translation> generate(const ir::Module& module, const Options& options) {
     if (!is_supported(options.architecture)) {
         return fail(Status::NotSupported, "no code generator for this architecture in this build");
     }
+#if EBPF_HAS_ARM64
+    if (options.architecture == Architecture::Arm64) return arm64::generate(module, options);
+#endif
     return x64::generate(module, options);
 }
 

@@ -2,44 +2,20 @@
 // Random programs do the same through the JIT as on the interpreter, whatever the options.
 #include <gtest/gtest.h>
 
-#include "isa/decode.hpp"
 #include "jit/x64/convention.hpp"
-#include "lower/lower.hpp"
+#include "random_program.hpp"
 #include "support.hpp"
-#include "tests/oracle/generator.hpp"
 
 namespace ebpf::jit::test {
 namespace {
 
 constexpr std::uint64_t kPrograms = 150;
 
-// Half of them with the verifier's regions, half without.
-ir::test::Program program_of(std::uint64_t seed, spec::ProgramType type) {
-    const oracle::Generated generated = oracle::generate(seed, {.type = type, .is_for_kernel = false});
-    ir::test::Program program;
-    program.name = std::to_string(seed);
-    program.code = *isa::decode(generated.bytecode(), spec::kAllGroups);
-    program.type = type;
-    program.memory = generated.memory;
-    program.maps = {generated.map};
-    program.first_value = generated.map_value;
-    std::vector<verifier::AccessKind> accesses = generated.accesses();
-    if (seed % 2 == 0) {
-        const verifier::Report report = verifier::verify(generated.request());
-        if (report.verdict == verifier::Verdict::Accept) {
-            accesses = report.accesses;
-            program.regions = ir::test::regions_of(report);
-        }
-    }
-    EXPECT_TRUE(lower::lower(program.code, type, accesses).has_value());
-    return program;
-}
-
 class JitRandom : public testing::TestWithParam<spec::ProgramType> {
   protected:
     static void compare(std::uint64_t first_seed, const Options& options, RegisterSet registers = {}) {
         for (std::uint64_t seed = first_seed; seed < first_seed + kPrograms; ++seed) {
-            const ir::test::Program program = program_of(seed, GetParam());
+            const ir::test::Program program = random_program(seed, GetParam());
             const ir::test::Effects expected = ir::test::interpret(program);
             const ir::test::Effects effects = run(program, options, registers);
             ASSERT_EQ(effects.error, expected.error) << "seed " << seed;
