@@ -118,6 +118,14 @@ bool Simplifier::is_decided_by_limits(const Draft& draft, bool& holds) const {
 /// Fewer kinds of conditions, so that equal ones look equal: none that include the border, equality at 0.
 bool Simplifier::improve_condition(Draft& draft) {
     JumpOp& condition = draft.node.condition;
+    const bool is_signed = condition == JumpOp::SGt || condition == JumpOp::SGe || condition == JumpOp::SLt ||
+                           condition == JumpOp::SLe;
+    const std::uint64_t most = is_signed ? 0x7fffffff : 0xffffffff;
+    if (!draft.is_narrow() && limits_[draft.a()] <= most && limits_[draft.b()] <= most) {
+        // Comparing low halves is as good, and needs no wide constant.
+        draft.node.width = Width::W32;
+        return true;
+    }
     if (!is_constant(draft.b())) return false;
     const std::uint64_t mask = draft.mask();
     const std::uint64_t b = value(draft.b()) & mask;
@@ -138,10 +146,7 @@ bool Simplifier::improve_condition(Draft& draft) {
     if (condition == JumpOp::SGe) return become(JumpOp::Ge, b);
     if (condition == JumpOp::SLt) return become(JumpOp::Lt, b);
     if (condition == JumpOp::SLe) return become(JumpOp::Le, b);
-    // Both fit in 32 bits: comparing those needs no wide constant.
-    if (draft.is_narrow() || limit > 0xffffffff) return false;
-    draft.node.width = Width::W32;
-    return true;
+    return false;
 }
 
 /// Undoes on both sides what does not change whether they are equal.
@@ -169,7 +174,9 @@ bool Simplifier::improve_equality(Draft& draft) {
         return true;
     }
     const bool is_same_width = of_a.width == width || draft.is_narrow();
-    if (of_a.opcode == Opcode::Add && is_same_width && is_constant(input(a, 1))) {
+    // A loop's counter is better compared after its step: then it need not be kept beside the sum.
+    const bool is_counter = of_a.opcode == Opcode::Add && is(input(a, 0), Opcode::Phi);
+    if (of_a.opcode == Opcode::Add && is_same_width && is_constant(input(a, 1)) && !is_counter) {
         draft.inputs[1] = constant((number - value(input(a, 1))) & draft.mask());
         draft.inputs[0] = input(a, 0);
         return true;

@@ -67,7 +67,7 @@ bool accept(Program& program, const verifier::Request& request) {
     const verifier::Report report = verifier::verify(request);
     if (report.verdict != verifier::Verdict::Accept) return true;
     program.regions = regions_of(report);
-    return lower::lower(program.code, program.type, report.accesses).has_value();
+    return lower::lower(program.code, program.type, report).has_value();
 }
 
 }  // namespace
