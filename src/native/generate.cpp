@@ -12,15 +12,14 @@ namespace ebpf::native {
 namespace {
 
 // Compilers see paths that the verifier has ruled out, and warn of what would happen there.
-constexpr const char* kPrologue = R"(#include "ebpf/native_operations.h"
-
-#ifdef __GNUC__
+constexpr const char* kPrologue = R"(#ifdef __GNUC__
 #pragma GCC diagnostic ignored "-Wuninitialized"
 #ifndef __clang__
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #pragma GCC diagnostic ignored "-Warray-bounds"
 #endif
 #endif
+#include "ebpf/native_operations.h"
 
 )";
 

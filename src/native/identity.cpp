@@ -49,7 +49,7 @@ Result<Verified> verify_for_image(const verifier::Request& request, const Verify
 Result<Identity> identify(const verifier::Request& request, const verifier::Report& report) {
     auto code = isa::decode(request.bytecode, request.groups);
     if (!code) return std::unexpected(isa::to_error(code.error()));
-    EBPF_TRY_VOID(lower::lower(*code, request.type, report.accesses));
+    EBPF_TRY_VOID(lower::lower(*code, request.type, report));
     EBPF_TRY(auto bytes, protocol::encode_verification(essence(request)));
     const auto lowered = isa::encode(std::span(code->data(), code->size()));
     if (!lowered) return fail(lowered.error(), "encoding lowered code");

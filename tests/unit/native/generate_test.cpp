@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MIT
+// What the C looks like, and that texts from an object file stay texts. What it computes: the vectors.
+#include "native/generate.hpp"
+
+#include <gmock/gmock.h>
+
+#include "native/text.hpp"
+#include "programs.hpp"
+
+namespace ebpf::native {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+constexpr spec::MapShape kArray{spec::MapType::Array, 4, 12, 10, 0};
+constexpr spec::MapShape kHash{spec::MapType::Hash, 8, 8, 10, 0};
+
+constexpr const char* kLookup =
+    "*(u32 *)(r10 -8) = 3\n*(u32 *)(r10 -4) = 0\nr2 = r10\nr2 += -8\nr1 = map[idx:0]\ncall 1\n"
+    "if r0 == 0 goto +1\nr0 = *(u64 *)(r0 +0)\nexit\n";
+
+verifier::Request with_map(const spec::MapShape& shape) {
+    auto request = request_for(kLookup);
+    request.maps.push_back({"flows", shape, false, {}});
+    return request;
+}
+
+TEST(Generate, LooksUpArraysByArithmetic) {
+    const std::string c = c_of(prepare(with_map(kArray)).input());
+    EXPECT_THAT(c, HasSubstr("r0 = ebpf_array_value(image->bound["));
+    EXPECT_THAT(c, HasSubstr("(uint32_t)ebpf_load32(stack + 504), 10U, 16U); /* lookup in flows */"));
+    EXPECT_THAT(c, Not(HasSubstr("EBPF_NATIVE_HELPER")));
+}
+
+TEST(Generate, LooksUpHashesThroughTheirOwnFunction) {
+    const std::string c = c_of(prepare(with_map(kHash)).input());
+    EXPECT_THAT(c, HasSubstr("r0 = ebpf_map_value(image->bound["));
+    EXPECT_THAT(c, HasSubstr(".kind = EBPF_NATIVE_MAP_LOOKUP, .number = 0U, .slot = 6"));
+}
+
+TEST(Generate, ReadsWhatOtherThreadsWriteOnce) {
+    EXPECT_THAT(c_of(prepare(with_map(kHash)).input()),
+                HasSubstr("r0 = ebpf_load_shared64(ebpf_pointer(r0));"));
+    const std::string c = c_of(prepare(request_for("r0 = *(u64 *)(r1 +8)\nexit\n", 16)).input());
+    EXPECT_THAT(c, HasSubstr("r0 = ebpf_load64(ebpf_pointer(r1) + 8);"));
+}
+
+TEST(Generate, KnowsTheMapOnAllPathsOnly) {
+    auto request = request_for(
+        "r6 = *(u32 *)(r1 +0)\n*(u64 *)(r10 -8) = 0\nr2 = r10\nr2 += -8\nr1 = map[idx:0]\nif r6 == 0 goto "
+        "+2\n"
+        "r1 = map[idx:1]\ncall 1\nr0 = 0\nexit\n",
+        4);
+    request.maps = {{"one", kHash, false, {}}, {"two", kHash, false, {}}};
+    const auto verified = verify_for_image(request, verify_here);
+    ASSERT_TRUE(verified);
+    auto identity = identify(verified->request, verified->report);
+    if (verified->report.verdict != verifier::Verdict::Accept) GTEST_SKIP() << "the verifier wants one map";
+    const std::string c = c_of(prepare(request).input());
+    EXPECT_THAT(c, HasSubstr("/* map_lookup_elem */"));
+}
+
+TEST(Generate, WritesAFunctionForEachSubprogram) {
+    auto request = request_for("r1 = 4\nr2 = 1\ncall +1\nexit\nr0 = r1\nr0 += 1\nexit\n");
+    request.subprograms = {{0, "program"}, {4, "add"}};
+    request.lines = {{0, 7, 1, "a.c", "int x = 4;"}, {4, 2, 1, "a.c", "return x + 1; /* sum */"}};
+    const std::string c = c_of(prepare(request).input());
+    EXPECT_THAT(c, HasSubstr("struct ebpf_native_invocation* invocation, uint64_t r1);"));
+    EXPECT_THAT(c, HasSubstr("r0 = bpf_program_add(image, invocation, r1);"));
+    EXPECT_THAT(c, HasSubstr("/* a.c:7: int x = 4; */"));
+    EXPECT_THAT(c, HasSubstr("/* a.c:2: return x + 1; / * sum * / */"));
+}
+
+TEST(Generate, NamesWhatItCannotTranslate) {
+    const auto fault_of = [](std::string_view assembly) {
+        const auto bytes = isa::assemble(assembly);
+        EXPECT_TRUE(bytes);
+        const auto code = isa::decode(*bytes, spec::kAllGroups);
+        EXPECT_TRUE(code);
+        ProgramInput input;
+        input.code = &*code;
+        const ProgramInput* const one = &input;
+        const auto c = generate({&one, 1}, "test");
+        EXPECT_FALSE(c);
+        return c ? Fault{} : c.error();
+    };
+    const Fault kfunc = fault_of("r0 = 0\ncall kernel-function#7\nexit\n");
+    EXPECT_EQ(kfunc.status, Status::NotSupported);
+    EXPECT_EQ(kfunc.slot, 1U);
+    const Fault map = fault_of("r1 = map[idx:3]\nr0 = 0\nexit\n");
+    EXPECT_EQ(map.status, Status::NotFound);
+    EXPECT_THAT(map.message, HasSubstr("instruction 0: map index 3"));
+    EXPECT_EQ(fault_of("r0 = 0\n").status, Status::JumpOutOfRange);
+    EXPECT_EQ(fault_of("call -1\nexit\n").status, Status::LimitExceeded);
+}
+
+TEST(Text, StaysTextWhateverIsInIt) {
+    EXPECT_EQ(c_string("a\"b\\c\n\xff""1?!"), R"("a\042b\134c\012\3771\077!")");
+    EXPECT_EQ(c_comment("end */ int x; /* \n\xc3\xa4"), "end * / int x; / * ...");
+    EXPECT_LT(c_comment(std::string(10000, 'x')).size(), 200U);
+    Names names;
+    EXPECT_EQ(names.take("bpf_", "a-b;c"), "bpf_a_b_c");
+    EXPECT_EQ(names.take("bpf_", "a b.c"), "bpf_a_b_c_2");
+    EXPECT_EQ(names.take("bpf_", ""), "bpf_");
+}
+
+}  // namespace
+}  // namespace ebpf::native
