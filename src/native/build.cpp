@@ -23,7 +23,7 @@ std::vector<std::string> arguments_for(const BuildOptions& options, const std::s
     if (options.target == Target::Host) arguments.insert(arguments.end(), {"-fPIC", "-fvisibility=hidden"});
     arguments.insert(arguments.end(), {"-Wall", "-Wextra", "-I", folder});
     arguments.insert(arguments.end(), options.options.begin(), options.options.end());
-    arguments.insert(arguments.end(), {"-o", folder + "/image", folder + "/image.c"});
+    arguments.insert(arguments.end(), {"-o", folder + "/image.library", folder + "/image.c"});
     return arguments;
 }
 
@@ -60,7 +60,7 @@ Result<std::vector<std::byte>> build(std::string_view c, const BuildOptions& opt
         if (ended->exit_code != 0)
             return fail(Status::Environment,
                         fmt::format("{} ended with {}:\n{}", compiler, ended->exit_code, ended->output));
-        return platform::read_file(folder.path() + "/image", kMaxLibraryBytes);
+        return platform::read_file(folder.path() + "/image.library", kMaxLibraryBytes);
     }
     return fail(Status::NotFound, fmt::format("there is no C compiler {}", tried));
 }
