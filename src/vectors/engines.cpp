@@ -6,7 +6,15 @@
 #include <array>
 
 #include "interp/interp.hpp"
+#include "ir/build.hpp"
+#include "ir/evaluate.hpp"
+#include "ir/optimise.hpp"
+#include "ir/validate.hpp"
+#include "jit/jit.hpp"
 #include "native/batch.hpp"
+#if EBPF_HAS_SIMULATOR
+#include "jit/simulate/simulate.hpp"
+#endif
 
 namespace ebpf::vectors {
 namespace {
@@ -18,6 +26,151 @@ Compiled interpret(const EngineProgram& program) {
     return std::unexpected(EngineRefusal{image.error(), refusal.slot,
                                          fmt::format("instruction {}: {} {}: {}", refusal.slot, refusal.what,
                                                      refusal.value, status_text(image.error()))});
+}
+
+/// What memory each access goes to, as the code generators take it.
+std::vector<ir::Region> regions_of(const EngineProgram& program) {
+    std::vector<ir::Region> regions;
+    regions.reserve(program.accesses.size());
+    for (const verifier::AccessKind kind : program.accesses) {
+        switch (kind) {
+            case verifier::AccessKind::None:
+                regions.push_back(ir::Region::Unknown);
+                break;
+            case verifier::AccessKind::Context:
+                regions.push_back(ir::Region::Context);
+                break;
+            case verifier::AccessKind::Packet:
+                regions.push_back(ir::Region::Packet);
+                break;
+            case verifier::AccessKind::Stack:
+                regions.push_back(ir::Region::Frame);
+                break;
+            case verifier::AccessKind::MapValue:
+                regions.push_back(ir::Region::MapValue);
+                break;
+            case verifier::AccessKind::Memory:
+                regions.push_back(ir::Region::Memory);
+                break;
+        }
+    }
+    return regions;
+}
+
+/// The intermediate form, evaluated: what code generators start from, with and without optimisation.
+struct EvaluatedImage : engine::Image {
+    ir::Module module;
+    engine::Bindings bindings;
+
+    static std::uint64_t run_it(const engine::Image& image, engine::Invocation& invocation) noexcept {
+        const auto& self = static_cast<const EvaluatedImage&>(image);
+        const auto result = ir::evaluate(self.module, self.bindings, invocation);
+        if (result) return *result;
+        fmt::print(stderr, "evaluating the intermediate form: {}\n", status_text(result.error()));
+        return 0;
+    }
+    static void destroy_it(engine::Image* image) noexcept { delete static_cast<EvaluatedImage*>(image); }
+};
+
+Compiled evaluate(const EngineProgram& program, std::optional<ir::Level> level) {
+    const std::vector<ir::Region> regions = regions_of(program);
+    auto module = ir::build({*program.code, program.bindings, regions});
+    if (!module) {
+        return std::unexpected(EngineRefusal{module.error().status, module.error().slot,
+                                             ir::to_error(module.error()).message()});
+    }
+    if (level) ir::optimise(*module, program.bindings, *level);
+    if (const std::string fault = ir::validate(*module); !fault.empty())
+        return std::unexpected(EngineRefusal{Status::Internal, {}, "intermediate form: " + fault});
+    auto image = std::make_unique<EvaluatedImage>();
+    image->run = EvaluatedImage::run_it;
+    image->destroy = EvaluatedImage::destroy_it;
+    image->module = std::move(*module);
+    image->bindings = program.bindings;
+    return OwnedImage(image.release());
+}
+
+Compiled evaluate_plain(const EngineProgram& program) {
+    return evaluate(program, std::nullopt);
+}
+
+Compiled evaluate_fast(const EngineProgram& program) {
+    return evaluate(program, ir::Level::Fast);
+}
+
+Compiled evaluate_full(const EngineProgram& program) {
+    return evaluate(program, ir::Level::Full);
+}
+
+Compiled translate(const EngineProgram& program, const jit::Options& options) {
+    const auto refused = [](Status status, std::string text) {
+        return std::unexpected(EngineRefusal{status, {}, std::move(text)});
+    };
+    const std::vector<ir::Region> regions = regions_of(program);
+    const auto code = jit::translate(*program.code, program.bindings, regions, options);
+    if (!code) return refused(code.error().status(), code.error().message());
+    auto image = engine::place(code->machine_code(), program.bindings);
+    if (!image) return refused(image.error(), fmt::format("placing: {}", status_text(image.error())));
+    return OwnedImage(*image);
+}
+
+/// Options for this machine; without a code generator for it, translate() says so.
+jit::Options host_options(jit::Tier tier) {
+    jit::Options options;
+    options.architecture = jit::host_architecture().value_or(options.architecture);
+    options.tier = tier;
+    options.features = jit::detect_features();
+    return options;
+}
+
+#if EBPF_HAS_SIMULATOR
+Compiled simulate(const EngineProgram& program, const jit::Features& features) {
+    const auto refused = [](const Error& error) {
+        return std::unexpected(EngineRefusal{error.status(), {}, error.message()});
+    };
+    jit::Options options;
+    options.architecture = jit::Architecture::Arm64;
+    options.features = features;
+    const std::vector<ir::Region> regions = regions_of(program);
+    const auto code = jit::translate(*program.code, program.bindings, regions, options);
+    if (!code) return refused(code.error());
+    const auto image = jit::simulate_arm64(code->machine_code(), program.bindings, features);
+    if (!image) return refused(image.error());
+    return OwnedImage(*image);
+}
+
+Compiled simulate_arm64(const EngineProgram& program) {
+    jit::Features features;
+    features.has_atomics = true;
+    return simulate(program, features);
+}
+
+Compiled simulate_arm64_baseline(const EngineProgram& program) {
+    return simulate(program, {});
+}
+#endif
+
+Compiled compile_full(const EngineProgram& program) {
+    return translate(program, host_options(jit::Tier::Full));
+}
+
+Compiled compile_fast(const EngineProgram& program) {
+    return translate(program, host_options(jit::Tier::Fast));
+}
+
+Compiled compile_blinded(const EngineProgram& program) {
+    jit::Options options = host_options(jit::Tier::Full);
+    options.blind_constants = true;
+    constexpr std::uint64_t kSeed = 0x9e3779b97f4a7c15;
+    options.seed = kSeed;
+    return translate(program, options);
+}
+
+// As for a processor that has nothing beyond the architecture's baseline.
+Compiled compile_baseline(const EngineProgram& program) {
+    jit::Options options = host_options(jit::Tier::Full);
+    options.features = {};
+    return translate(program, options);
 }
 
 template <Compiled (*One)(const EngineProgram&)>
@@ -62,8 +215,19 @@ std::vector<Compiled> make_native_images(std::span<const EngineProgram> programs
 
 constexpr std::array kEngines{
     Engine{"interpreter", each<interpret>, nullptr},
-    Engine{"jit", nullptr, "the code generator for this machine"},
+    Engine{"ir", each<evaluate_plain>, nullptr},
+    Engine{"ir-fast", each<evaluate_fast>, nullptr},
+    Engine{"ir-full", each<evaluate_full>, nullptr},
+    Engine{"jit", each<compile_full>, nullptr},
+    Engine{"jit-fast", each<compile_fast>, nullptr},
+    Engine{"jit-baseline", each<compile_baseline>, nullptr},
+    Engine{"jit-blinded", each<compile_blinded>, nullptr},
+#if EBPF_HAS_SIMULATOR
+    Engine{"jit-arm64", each<simulate_arm64>, nullptr},
+    Engine{"jit-arm64-baseline", each<simulate_arm64_baseline>, nullptr},
+#else
     Engine{"jit-arm64", nullptr, "the code generator for arm64 and its simulator"},
+#endif
     Engine{"native", make_native_images, nullptr},
 };
 

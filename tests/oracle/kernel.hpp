@@ -22,8 +22,8 @@ struct KernelRun {
 std::optional<std::string> kernel_refuses();
 
 /// Loads the program, runs it `repeat` times and removes it.
-/// Requires: program.type is Xdp, and kernel_refuses() returned nothing. Cost: a refusal's log needs a second
-/// load.
+/// Requires: program.type is Xdp or SocketFilter, and kernel_refuses() returned nothing. Cost: a refusal's
+/// log needs a second load.
 KernelRun run_in_kernel(const Generated& program, bool wants_log, std::uint32_t repeat = 1);
 
 }  // namespace ebpf::oracle

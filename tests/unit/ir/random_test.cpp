@@ -12,7 +12,7 @@
 namespace ebpf::ir::test {
 namespace {
 
-constexpr std::uint64_t kPrograms = 250;
+constexpr std::uint64_t kPrograms = 120;
 
 /// With regions as the verifier finds them, or without any knowledge of what accesses go to.
 Program make_program(std::uint64_t seed, spec::ProgramType type, bool is_verified) {
@@ -21,8 +21,8 @@ Program make_program(std::uint64_t seed, spec::ProgramType type, bool is_verifie
     program.name = std::to_string(seed);
     program.type = type;
     program.memory = generated.memory;
-    program.maps = {generated.map};
-    program.first_value = generated.map_value;
+    program.maps = generated.shapes();
+    program.first_value = generated.maps[0].contents[0].value;
     auto code = isa::decode(generated.bytecode(), spec::kAllGroups);
     EXPECT_TRUE(code);
     program.code = std::move(*code);

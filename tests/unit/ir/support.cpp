@@ -45,20 +45,6 @@ Region region_of(verifier::AccessKind kind) {
     return Region::Unknown;
 }
 
-std::vector<std::byte> contents_of(maps::Map& map) {
-    const spec::MapShape& shape = map.shape();
-    std::vector<std::byte> all;
-    std::vector<std::byte> key(shape.key_size);
-    std::vector<std::byte> value(shape.value_size);
-    for (Status status = map.next_key(nullptr, key.data()); status == Status::Ok;
-         status = map.next_key(key.data(), key.data())) {
-        all.insert(all.end(), key.begin(), key.end());
-        if (map.read(key.data(), value.data()) == Status::Ok)
-            all.insert(all.end(), value.begin(), value.end());
-    }
-    return all;
-}
-
 void* look_up(std::uint64_t map, const void* key) noexcept {
     return reinterpret_cast<maps::Map*>(static_cast<std::uintptr_t>(map))->lookup(key);
 }
@@ -110,9 +96,15 @@ Effects Host::effects_of(const std::function<std::uint64_t(engine::Invocation&)>
         effects.result = run(invocation);
         const auto memory = host_->memory();
         effects.memory.assign(memory.begin(), memory.end());
-        for (maps::Map* map : host_->maps()) effects.maps.push_back(contents_of(*map));
         return 0;
     });
+    for (std::uint32_t i = 0; i < host_->maps().size(); ++i) {
+        std::vector<std::byte>& all = effects.maps.emplace_back();
+        for (const vectors::MapElement& element : host_->contents(i)) {
+            all.insert(all.end(), element.key.begin(), element.key.end());
+            all.insert(all.end(), element.value.begin(), element.value.end());
+        }
+    }
     return effects;
 }
 

@@ -22,8 +22,8 @@ inline ir::test::Program random_program(std::uint64_t seed, spec::ProgramType ty
     program.code = *isa::decode(generated.bytecode(), spec::kAllGroups);
     program.type = type;
     program.memory = generated.memory;
-    program.maps = {generated.map};
-    program.first_value = generated.map_value;
+    program.maps = generated.shapes();
+    program.first_value = generated.maps[0].contents[0].value;
     std::vector<verifier::AccessKind> accesses = generated.accesses();
     if (seed % 2 == 0) {
         const verifier::Report report = verifier::verify(generated.request());

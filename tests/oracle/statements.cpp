@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: MIT
+// Statements about numbers and control flow.
+#include "generator_parts.hpp"
+
+namespace ebpf::oracle {
+namespace {
+
+const std::vector<spec::Form>& arithmetic_forms() {
+    static const auto kForms = forms_where([](const FormSpec& form) {
+        return form.family == Family::Alu || form.family == Family::Negate || form.family == Family::MoveSx ||
+               form.family == Family::ByteOrder;
+    });
+    return kForms;
+}
+
+bool is_division_op(AluOp op) {
+    return op == AluOp::Div || op == AluOp::SDiv || op == AluOp::Mod || op == AluOp::SMod;
+}
+
+const std::vector<spec::Form>& division_forms() {
+    static const auto kForms = forms_where([](const FormSpec& form) {
+        return form.family == Family::Alu && is_division_op(form.alu) && form.source == Source::Reg;
+    });
+    return kForms;
+}
+
+const std::vector<spec::Form>& branch_forms() {
+    static const auto kForms =
+        forms_where([](const FormSpec& form) { return form.family == Family::Branch; });
+    return kForms;
+}
+
+constexpr unsigned kMostForks = 3;
+constexpr unsigned kMostLoops = 2;
+
+}  // namespace
+
+void Generator::statements(std::uint32_t count) {
+    for (std::uint32_t i = 0; i < count; ++i) statement();
+}
+
+void Generator::statement() {
+    using Kind = void (Generator::*)();
+    // As often as it is listed.
+    static constexpr Kind kKinds[] = {
+        &Generator::arithmetic,     &Generator::arithmetic,    &Generator::arithmetic,
+        &Generator::division,       &Generator::access,        &Generator::access,
+        &Generator::access,         &Generator::masked_access, &Generator::compared_access,
+        &Generator::packet_access,  &Generator::fork,          &Generator::fork,
+        &Generator::chain,          &Generator::loop,          &Generator::data_loop,
+        &Generator::call,           &Generator::call,          &Generator::spill,
+        &Generator::atomic,         &Generator::atomic,        &Generator::either_pointer,
+        &Generator::map_statement,  &Generator::map_statement, &Generator::map_statement,
+        &Generator::idiom,          &Generator::idiom,         &Generator::idiom,
+        &Generator::context_access, &Generator::helper_number};
+    constexpr auto kCount = static_cast<std::uint32_t>(std::size(kKinds));
+    (this->*kKinds[random_.below(kCount)])();
+}
+
+unsigned Generator::other_number(unsigned first) {
+    unsigned second = number();
+    while (second == first) second = number();
+    return second;
+}
+
+void Generator::arithmetic() {
+    const spec::Form form = random_.of(arithmetic_forms());
+    const FormSpec& spec = spec::form_spec(form);
+    auto imm = static_cast<std::int32_t>(random_.edge());
+    const bool is_shift = spec.alu == AluOp::Lsh || spec.alu == AluOp::Rsh || spec.alu == AluOp::Arsh;
+    // The kernel refuses these two as constants.
+    if (is_shift) imm = static_cast<std::int32_t>(random_.below(spec.width == Width::W64 ? 64 : 32));
+    if (is_division_op(spec.alu) && imm == 0) imm = 3;
+    const bool has_imm = spec.source == Source::Imm;
+    builder_.add(form, number(), spec.source == Source::Reg ? number() : 0, 0, has_imm ? imm : 0);
+}
+
+// With operands at which division is special: 0, 1, -1, the least number; half of the time behind a branch,
+// so that nobody knows which.
+void Generator::division() {
+    static const std::vector<std::uint64_t> kOperands{0,          1,          2,          ~0ULL,
+                                                      0x80000000, 0xffffffff, 0x7fffffff, 0xffffffff80000000,
+                                                      1ULL << 63, 1ULL << 32, 10,         ~9ULL};
+    const unsigned dividend = number();
+    const unsigned divisor = other_number(dividend);
+    const Builder::Label skip = builder_.make_label();
+    const bool is_known = random_.one_in(2);
+    if (!is_known)
+        builder_.branch_imm(JumpOp::SGt, number(), static_cast<std::int32_t>(random_.edge()), skip);
+    if (random_.one_in(2)) builder_.constant(divisor, random_.of(kOperands));
+    if (random_.one_in(2)) builder_.constant(dividend, random_.of(kOperands));
+    builder_.bind(skip);
+    builder_.add(random_.of(division_forms()), dividend, divisor);
+}
+
+void Generator::fork() {
+    if (depth_ >= kMostForks) return arithmetic();
+    ++depth_;
+    const FormSpec& spec = spec::form_spec(random_.of(branch_forms()));
+    const Builder::Label otherwise = builder_.make_label();
+    const Builder::Label end = builder_.make_label();
+    const bool is_register = spec.source == Source::Reg;
+    builder_.jump(spec, otherwise, number(), is_register ? number() : 0,
+                  is_register ? 0 : static_cast<std::int32_t>(random_.edge()));
+    statements(1 + random_.below(3));
+    builder_.go(end);
+    builder_.bind(otherwise);
+    statements(random_.below(3));
+    builder_.bind(end);
+    --depth_;
+}
+
+// Comparisons of one number, of both widths, that lead to few places: like a switch, or a condition with &&
+// and ||.
+void Generator::chain() {
+    if (depth_ >= kMostForks) return arithmetic();
+    ++depth_;
+    const unsigned subject = number();
+    const Builder::Label first = builder_.make_label();
+    const Builder::Label second = builder_.make_label();
+    const Builder::Label end = builder_.make_label();
+    const std::uint32_t count = 2 + random_.below(4);
+    for (std::uint32_t i = 0; i < count; ++i) {
+        const FormSpec& spec = spec::form_spec(random_.of(branch_forms()));
+        const bool is_register = spec.source == Source::Reg;
+        builder_.jump(spec, random_.one_in(2) ? first : second, subject, is_register ? number() : 0,
+                      is_register ? 0 : static_cast<std::int32_t>(random_.edge()));
+    }
+    statement();
+    builder_.go(end);
+    builder_.bind(first);
+    arithmetic();
+    builder_.bind(second);
+    arithmetic();
+    builder_.bind(end);
+    --depth_;
+}
+
+void Generator::loop() {
+    if (std::ranges::find(numbers_, kCounter) == numbers_.end() || depth_ >= kMostLoops) return arithmetic();
+    ++depth_;
+    std::erase(numbers_, kCounter);
+    const auto rounds = static_cast<std::int32_t>(1 + random_.below(6));
+    const bool counts_down = random_.one_in(2);
+    const Builder::Label again = builder_.make_label();
+    builder_.alu_imm(AluOp::Mov, kCounter, counts_down ? rounds : 0);
+    builder_.bind(again);
+    statements(1 + random_.below(3));
+    builder_.alu_imm(AluOp::Add, kCounter, counts_down ? -1 : 1);
+    builder_.branch_imm(counts_down ? JumpOp::Ne : JumpOp::Lt, kCounter, counts_down ? 0 : rounds, again);
+    numbers_.push_back(kCounter);
+    --depth_;
+}
+
+// As many rounds as the data says; half of the loops can also be left early.
+void Generator::data_loop() {
+    if (std::ranges::find(numbers_, kCounter) == numbers_.end() || depth_ >= 1) return arithmetic();
+    depth_ += kMostLoops;  // what is inside gets no loops of its own
+    builder_.alu_imm(AluOp::And, kCounter, 7);
+    std::erase(numbers_, kCounter);
+    const Builder::Label again = builder_.make_label();
+    const Builder::Label end = builder_.make_label();
+    builder_.bind(again);
+    builder_.branch_imm(JumpOp::Eq, kCounter, 0, end);
+    builder_.alu_imm(AluOp::Add, kCounter, -1);
+    statements(1 + random_.below(2));
+    if (random_.one_in(2))
+        builder_.branch_imm(JumpOp::Set, number(), static_cast<std::int32_t>(random_.edge()), end);
+    builder_.go(again);
+    builder_.bind(end);
+    numbers_.push_back(kCounter);
+    depth_ -= kMostLoops;
+}
+
+void Generator::call() {
+    const std::size_t count = subprograms_.size();
+    if (first_callable_ >= count || depth_ >= kMostForks) return arithmetic();
+    call_subprogram(first_callable_ + random_.below(static_cast<std::uint32_t>(count - first_callable_)));
+}
+
+void Generator::call_subprogram(std::size_t index) {
+    is_called_[index] = true;
+    const unsigned first = number();
+    if (const unsigned fifth = number(); fifth != 5) builder_.move(5, fifth);
+    builder_.move(1, first);
+    if (const unsigned second = number(); second != 2) builder_.move(2, second);
+    builder_.move(3, is_main_ && is_socket_filter() ? kMapValue : kRegion);
+    // 16 bytes, whose kind may differ from call to call
+    const bool is_stack = random_.one_in(2);
+    builder_.move(4, is_stack ? kFrame : kMapValue);
+    if (is_stack) {
+        const auto words = static_cast<std::uint32_t>(frame_.numbers_bytes) / 8 - 1;
+        builder_.alu_imm(AluOp::Add, 4,
+                         frame_.numbers_begin + 8 * static_cast<std::int32_t>(random_.below(words)));
+    } else if (is_main_) {
+        builder_.alu_imm(AluOp::Add, 4, 8 * static_cast<std::int32_t>(random_.below(kMapValueBytes / 8 - 1)));
+    }
+    builder_.jump({.family = Family::CallLocal}, subprograms_[index]);
+    refill_after_call();
+}
+
+// A call leaves r0 defined and r1..r5 not.
+void Generator::refill_after_call() {
+    for (const unsigned number : numbers_) {
+        if (number >= 2 && number <= 5) fill_register(number);
+    }
+}
+
+void Generator::helper_number() {
+    if (options_.is_for_kernel) return arithmetic();
+    using enum spec::HelperId;
+    static const std::vector<spec::HelperId> kHelpers{get_prandom_u32, ktime_get_ns, get_smp_processor_id};
+    builder_.call_helper(static_cast<std::int32_t>(random_.of(kHelpers)));
+    refill_after_call();
+}
+
+}  // namespace ebpf::oracle
