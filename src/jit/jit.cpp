@@ -5,6 +5,7 @@
 
 #include "base/try.hpp"
 #include "ir/build.hpp"
+#include "ir/optimise.hpp"
 #include "jit/arm64/arm64.hpp"
 #include "jit/x64/x64.hpp"
 
@@ -47,6 +48,7 @@ Result<Translation> translate(const isa::Code& code, const engine::Bindings& bin
                               std::span<const ir::Region> regions, const Options& options) {
     auto module = ir::build({code, bindings, regions});
     if (!module) return std::unexpected(ir::to_error(module.error()));
+    ir::optimise(*module, bindings, options.tier == Tier::Fast ? ir::Level::Fast : ir::Level::Full);
     return generate(*module, options);
 }
 

@@ -4,8 +4,7 @@
 
 namespace ebpf::jit::x64 {
 
-void Emitter::alu(const Xbyak::Operand& to, const Xbyak::Operand& from) {
-    const ir::Opcode opcode = node().opcode;
+void Emitter::alu(ir::Opcode opcode, const Xbyak::Operand& to, const Xbyak::Operand& from) {
     if (opcode == ir::Opcode::Add) return code_.add(to, from);
     if (opcode == ir::Opcode::Sub) return code_.sub(to, from);
     if (opcode == ir::Opcode::And) return code_.and_(to, from);
@@ -14,9 +13,7 @@ void Emitter::alu(const Xbyak::Operand& to, const Xbyak::Operand& from) {
     code_.imul(to.getReg(), from);
 }
 
-void Emitter::alu_imm(const Xbyak::Operand& to, std::int32_t imm) {
-    const auto value = static_cast<std::uint32_t>(imm);
-    const ir::Opcode opcode = node().opcode;
+void Emitter::alu_imm(ir::Opcode opcode, const Xbyak::Operand& to, std::uint32_t value) {
     if (opcode == ir::Opcode::Add) return code_.add(to, value);
     if (opcode == ir::Opcode::Sub) return code_.sub(to, value);
     if (opcode == ir::Opcode::And) return code_.and_(to, value);
@@ -70,17 +67,17 @@ void Emitter::emit_alu() {
     Location a = at(shape_->a);
     if (shape_->has_imm) {
         load(result, a, shape_->width);
-        return alu_imm(to, static_cast<std::int32_t>(shape_->imm));
+        return alu_imm(node().opcode, to, static_cast<std::uint32_t>(shape_->imm));
     }
     if (shape_->has_memory) {
         load(result, a, shape_->width);
-        return alu(to, memory(bits()));
+        return alu(node().opcode, to, memory(bits()));
     }
     Location b = at(shape_->b);
     // The result may be where b was; only commutative operations allow that.
     if (b == Location::in(result)) std::swap(a, b);
     load(result, a, shape_->width);
-    with(b, bits(), [&](const Xbyak::Operand& from) { alu(to, from); });
+    with(b, bits(), [&](const Xbyak::Operand& from) { alu(node().opcode, to, from); });
 }
 
 void Emitter::emit_add_scaled() {

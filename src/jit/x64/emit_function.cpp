@@ -253,6 +253,8 @@ void Emitter::emit_instruction(std::uint32_t index) {
         case Form::Store:
         case Form::SwapStore:
             return emit_store();
+        case Form::Update:
+            return emit_update();
         case Form::AtomicUpdate:
             return emit_atomic_update();
         case Form::AtomicExchange:

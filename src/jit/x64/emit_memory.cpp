@@ -37,6 +37,19 @@ void Emitter::emit_store() {
     code_.mov(to, gp(value, size));
 }
 
+void Emitter::emit_update() {
+    const int size = shape_->memory_bytes * 8;
+    const Xbyak::Address cell = memory(size);
+    if (shape_->has_imm) {
+        const std::uint32_t mask = size == 8 ? 0xff : 0xffffffff;
+        return alu_imm(shape_->operation, cell, static_cast<std::uint32_t>(shape_->imm) & mask);
+    }
+    const Register value = reg_at(shape_->b);
+    if (size == 8) return alu(shape_->operation, cell, r8(value));
+    if (size == 16) return alu(shape_->operation, cell, r16(value));
+    alu(shape_->operation, cell, gp(value, size));
+}
+
 void Emitter::emit_atomic_update() {
     const Xbyak::Address to = memory(bits());
     code_.lock();

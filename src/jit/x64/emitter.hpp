@@ -109,8 +109,8 @@ class Emitter {
     void emit_compare();
     void emit_select();
     Condition emit_condition();
-    void alu(const Xbyak::Operand& to, const Xbyak::Operand& from);
-    void alu_imm(const Xbyak::Operand& to, std::int32_t imm);
+    void alu(ir::Opcode opcode, const Xbyak::Operand& to, const Xbyak::Operand& from);
+    void alu_imm(ir::Opcode opcode, const Xbyak::Operand& to, std::uint32_t imm);
 
     // emit_divide.cpp
     void emit_divide();
@@ -122,6 +122,7 @@ class Emitter {
     // emit_memory.cpp
     void emit_load();
     void emit_store();
+    void emit_update();
     void emit_atomic_update();
     void emit_atomic_exchange();
     void emit_atomic_loop();

@@ -31,6 +31,7 @@ enum class Form : std::uint8_t {
     Select,          ///< result = a condition b ? c : d
     Load,
     Store,
+    Update,          ///< memory = memory op b
     AtomicUpdate,    ///< without result
     AtomicExchange,  ///< xadd, xchg
     AtomicLoop,      ///< fetch of and, or, xor
@@ -48,6 +49,7 @@ enum class Form : std::uint8_t {
 /// How an instruction's operands enter it. Operands by their index within the instruction, -1: none.
 struct Shape {
     Form form = Form::Jump;
+    ir::Opcode operation = ir::Opcode::Add;  ///< Update
     spec::Width width = spec::Width::W64;
     spec::JumpOp condition = spec::JumpOp::Eq;  ///< Compare, Select, Branch
     bool is_test = false;                       ///< the condition is about a & b

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Selection of memory accesses and calls.
 #include <cstddef>
+#include <utility>
 
 #include "jit/x64/selector.hpp"
 
@@ -15,7 +16,52 @@ void Selector::select_load(NodeId id) {
     finish();
 }
 
+// A load, one operation and a store of the same cell.
+bool Selector::select_update(NodeId id) {
+    const ir::Node& store = node(id);
+    const NodeId operation = input(id, 1);
+    const ir::Opcode opcode = node(operation).opcode;
+    const bool is_fitting = opcode == ir::Opcode::Add || opcode == ir::Opcode::Sub ||
+                            opcode == ir::Opcode::And || opcode == ir::Opcode::Or ||
+                            opcode == ir::Opcode::Xor;
+    if (!is_fitting || store.opcode != ir::Opcode::Store) return false;
+    // The operation must compute all bits that are stored.
+    if (store.size == 8 && node(operation).width == spec::Width::W32) return false;
+    begin(id, Form::Update);
+    if (use_count_[operation] != 1 || node(operation).block != store.block) return false;
+    const auto is_same_cell = [&](NodeId load) {
+        const ir::Node& it = node(load);
+        return it.opcode == ir::Opcode::Load && it.size == store.size && it.imm == store.imm &&
+               use_count_[load] == 1 && it.block == store.block && epoch_[load] == epoch_[id] &&
+               input(load, 0) == input(id, 0);
+    };
+    NodeId cell = input(operation, 0);
+    NodeId other = input(operation, 1);
+    if (!is_same_cell(cell)) {
+        std::swap(cell, other);
+        if (opcode == ir::Opcode::Sub || !is_same_cell(cell)) return false;
+    }
+    fold(operation);
+    fold(cell);
+    // The address is computed once for both accesses.
+    --use_count_[input(id, 0)];
+    shape_.operation = opcode;
+    shape_.memory_bytes = store.size;
+    const auto imm = constant(other);
+    const spec::Width width = store.size == 8 ? spec::Width::W64 : spec::Width::W32;
+    if (imm && fits_imm(*imm, width) && store.size != 2) {
+        shape_.has_imm = true;
+        shape_.imm = *imm;
+    } else {
+        shape_.b = use(other);
+    }
+    address(input(id, 0), store.imm, Role::Use);
+    finish();
+    return true;
+}
+
 void Selector::select_store(NodeId id) {
+    if (select_update(id)) return;
     const ir::Node& it = node(id);
     begin(id, Form::Store);
     shape_.memory_bytes = it.size;

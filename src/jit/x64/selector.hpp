@@ -75,6 +75,7 @@ class Selector {
     // select_memory.cpp
     void select_load(NodeId id);
     void select_store(NodeId id);
+    bool select_update(NodeId id);
     void select_atomic(NodeId id);
     void select_call(NodeId id);
     void select_local_call(NodeId id);

@@ -3,6 +3,7 @@
 
 #include "engine/machine_code.hpp"
 #include "ir/build.hpp"
+#include "ir/optimise.hpp"
 #include "jit/x64/convention.hpp"
 #include "jit/x64/x64.hpp"
 
@@ -24,6 +25,7 @@ Result<Translation> translate_with(const ir::test::Program& program, const engin
     if (registers.is_empty()) return translate(program.code, bindings, program.regions, options);
     auto module = ir::build({program.code, bindings, program.regions});
     if (!module) return std::unexpected(ir::to_error(module.error()));
+    ir::optimise(*module, bindings, ir::Level::Full);
     x64::Convention convention = x64::convention(options.architecture);
     std::erase_if(convention.file.allocatable, [&](Register r) { return !registers.has(r); });
     return x64::generate(*module, options, convention);
