@@ -278,7 +278,33 @@ void Selector::select_condition(NodeId id, Role role) {
     } else {
         shape_.is_test = fold_test(a, b, shape_.width);
     }
-    select_compared(a, b, role);
+    auto value = constant(b);
+    if (value && !shape_.is_test) compare_next(a, *value);
+    select_compared(a, value, b, role);
+}
+
+// A loop's counter i that is compared with a constant after i + k was computed: compares i + k, so that i
+// ends there and i + k can take its register.
+void Selector::compare_next(NodeId& a, std::int64_t& value) {
+    if (shape_.condition != spec::JumpOp::Eq && shape_.condition != spec::JumpOp::Ne) return;
+    if (node(a).opcode != ir::Opcode::Phi) return;
+    constexpr std::size_t kNearby = 32;
+    const auto& nodes = function_.blocks[node(current_).block].nodes;
+    std::size_t seen = 0;
+    for (auto it = nodes.rbegin(); it != nodes.rend() && seen < kNearby; ++it, ++seen) {
+        const ir::Node& sum = node(*it);
+        if (sum.opcode != ir::Opcode::Add || input(*it, 0) != a || sum.width != shape_.width) continue;
+        const auto step = constant(input(*it, 1));
+        if (!step || use_count_[*it] == 0 || use_count_[*it] == kTakenIn) continue;
+        const auto next =
+            static_cast<std::int64_t>(static_cast<std::uint64_t>(value) + static_cast<std::uint64_t>(*step));
+        if (!fits_imm(next, shape_.width)) continue;
+        --use_count_[a];
+        ++use_count_[*it];
+        a = *it;
+        value = next;
+        return;
+    }
 }
 
 // (x & y) == 0, and !=.
@@ -295,8 +321,8 @@ bool Selector::fold_test(NodeId& a, NodeId& b, spec::Width& width) {
     return true;
 }
 
-void Selector::select_compared(NodeId a, NodeId b, Role role) {
-    const auto value = constant(b);
+// `value`: of b, if it is a constant; it counts instead of b then.
+void Selector::select_compared(NodeId a, std::optional<std::int64_t> value, NodeId b, Role role) {
     // A test of low bits at 64 bits may look at the low half only.
     if (value && shape_.is_test && *value >= 0 && *value <= 0x7fffffff) shape_.width = spec::Width::W32;
     const std::uint8_t whole = bytes_of(shape_.width);

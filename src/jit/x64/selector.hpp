@@ -69,8 +69,9 @@ class Selector {
     void select_swap(NodeId id);
     void select_division(NodeId id);
     void select_condition(NodeId id, Role role);
+    void compare_next(NodeId& a, std::int64_t& value);
     bool fold_test(NodeId& a, NodeId& b, spec::Width& width);
-    void select_compared(NodeId a, NodeId b, Role role);
+    void select_compared(NodeId a, std::optional<std::int64_t> value, NodeId b, Role role);
 
     // select_memory.cpp
     void select_load(NodeId id);
