@@ -20,7 +20,8 @@ using client::ObjectKind;
 
 constexpr std::array kCommands = {
     Command{"prog", "verify", "FILE[:PROGRAM]", "verify programs without loading them", program_verify},
-    Command{"prog", "dump", "xlated PROG", "disassemble a program, with source lines", program_dump},
+    Command{"prog", "dump", "xlated|jited PROG",
+            "disassemble a program's bytecode or machine code, with source lines", program_dump},
     Command{"prog", "load", "FILE[:PROGRAM] PATH", "load a program and pin it at PATH", program_load},
     Command{"prog", "show", "[PROG]", "list programs", program_show},
     Command{"prog", "list", "[PROG]", "list programs", program_show},

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "client/backend.hpp"
+#include "object/object_spec.hpp"
 #include "results.hpp"
 #include "words.hpp"
 
@@ -17,6 +18,7 @@ struct Options {
     std::string context;              ///< "", "inproc", "unix:PATH" or PATH
     std::string explain;              ///< prog verify: a rule to explain
     std::uint64_t memory_length = 0;  ///< for programs of type memory
+    std::string engine = "auto";      ///< for programs that are loaded
 };
 
 /// Where a command runs unless --context says so.
@@ -38,7 +40,7 @@ std::span<const Command> commands();
 /// NotSupported - this host has no daemon.
 Result<std::unique_ptr<client::Backend>> open_context(const Options& options, Place place);
 
-// In commands_program.cpp, commands_map.cpp, commands_link.cpp.
+// In commands_program.cpp, commands_dump.cpp, commands_map.cpp, commands_link.cpp.
 Result<Output> program_verify(const Options& options, Words& words);
 Result<Output> program_dump(const Options& options, Words& words);
 Result<Output> program_load(const Options& options, Words& words);
@@ -71,6 +73,9 @@ Result<std::vector<client::Handle>> select_any(client::Client& client, client::O
                                                const std::optional<Selector>& selector);
 /// The same, where exactly one is wanted. Errors: InvalidArgument - several match.
 Result<client::Handle> select_one(client::Client& client, client::ObjectKind kind, const Selector& selector);
+
+/// Reads an object file. Errors: those of reading the file and of object::read_object().
+Result<object::ObjectSpec> read_object(const std::string& path);
 
 /// Returns the program that `selector` names; that of a FILE is loaded for it.
 /// Errors: Rejected - the verifier refused it; those of reading the file; those of select_one().

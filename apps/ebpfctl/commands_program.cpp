@@ -4,17 +4,13 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <cstdlib>
-#include <map>
 
 #include "base/try.hpp"
 #include "client/load_object.hpp"
 #include "commands.hpp"
-#include "isa/decode.hpp"
-#include "isa/text/decode_text.hpp"
-#include "isa/text/disassemble.hpp"
 #include "object/object_spec.hpp"
 #include "platform/file.hpp"
+#include "spec/engines.hpp"
 #include "spec/rules.hpp"
 
 namespace ebpf::ctl {
@@ -27,11 +23,12 @@ using client::ObjectKind;
 constexpr std::size_t kMaxObjectBytes = std::size_t{64} << 20U;
 constexpr std::uint64_t kMaxRepeat = 0xffffffff;
 
-Result<object::ObjectSpec> read_object(const std::string& path) {
-    EBPF_TRY(const auto bytes, platform::read_file(path, kMaxObjectBytes));
-    auto object = object::read_object(bytes, path);
-    if (!object) return std::unexpected(std::move(object).error().in(path));
-    return object;
+Result<spec::Engine> chosen_engine(const Options& options) {
+    if (const auto* row = spec::find_engine(options.engine)) return row->engine;
+    std::string known;
+    for (const auto& row : spec::engines()) known += fmt::format("{}{}", known.empty() ? "" : ", ", row.name);
+    return fail(Status::InvalidArgument,
+                fmt::format("--engine '{}': there is no such engine among {}", options.engine, known));
 }
 
 /// What a refusal says when it ends the command.
@@ -49,9 +46,11 @@ Error rejection(const std::string& name, const verifier::Report& report) {
 
 /// Loads one program of a file. The maps stay with the program.
 Result<Handle> load_file(Client& client, const object::ObjectSpec& object, const Selector& file,
-                         std::uint64_t memory_length) {
+                         const Options& options) {
+    EBPF_TRY(const spec::Engine engine, chosen_engine(options));
     EBPF_TRY(const auto* program, client::find_program(object, file.program));
-    EBPF_TRY(auto loaded, client::load_object(client, object, {program}, {.memory_length = memory_length}));
+    EBPF_TRY(auto loaded, client::load_object(client, object, {program},
+                                              {.memory_length = options.memory_length, .engine = engine}));
     client::Offered& offered = loaded.programs.front().offered;
     if (offered.program.is_empty()) return std::unexpected(rejection(program->name, offered.report));
     return std::move(offered.program);
@@ -61,66 +60,6 @@ Result<Output> explain(const std::string& id) {
     const spec::RuleSpec* rule = spec::find_rule(id);
     if (rule == nullptr) return fail(Status::NotFound, fmt::format("there is no rule '{}'", id));
     return RuleText{rule->id, rule->category, rule->title, rule->explanation, rule->fix};
-}
-
-/// Bytecode with what is known about it, from a file or from the context.
-struct Source {
-    std::vector<std::byte> bytecode;
-    std::vector<verifier::SourceLine> lines;
-    std::vector<verifier::Subprogram> subprograms;
-    std::vector<std::string> maps;  ///< how to show each map index
-};
-
-Result<Source> source_of_file(const Selector& file) {
-    EBPF_TRY(const auto object, read_object(file.text));
-    EBPF_TRY(const auto* program, client::find_program(object, file.program));
-    auto request = client::verification_request(object, *program, 0);
-    Source source{std::move(request.bytecode), std::move(request.lines), std::move(request.subprograms), {}};
-    for (const auto& map : request.maps) source.maps.push_back("name:" + map.name);
-    return source;
-}
-
-Result<Source> source_of_context(const Options& options, const Selector& selector) {
-    EBPF_TRY(const auto backend, open_context(options, Place::Daemon));
-    Client client(*backend);
-    EBPF_TRY(const auto program, select_one(client, ObjectKind::Program, selector));
-    EBPF_TRY(auto code, client.code(program));
-    Source source{std::move(code.bytecode), std::move(code.lines), std::move(code.subprograms), {}};
-    for (const auto& map : code.maps) source.maps.push_back(fmt::format("id:{}", map.id));
-    return source;
-}
-
-/// Puts a map's id or name where the disassembler writes its index, as bpftool does.
-std::string name_maps(std::string text, const std::vector<std::string>& maps) {
-    constexpr std::string_view kIndex = "map[idx:";
-    const std::size_t at = text.find(kIndex);
-    if (at == std::string::npos) return text;
-    const std::size_t end = text.find(']', at);
-    const std::size_t index = std::strtoul(text.c_str() + at + kIndex.size(), nullptr, 10);
-    if (end == std::string::npos || index >= maps.size()) return text;
-    return text.replace(at + 4, end - at - 4, maps[index]);
-}
-
-Result<Output> list_source(const Source& source) {
-    const auto code = isa::decode(source.bytecode, spec::kAllGroups);
-    if (!code) return std::unexpected(isa::to_error(code.error()));
-    std::map<std::uint32_t, std::string> subprograms;
-    for (const auto& sub : source.subprograms) subprograms[sub.slot] = sub.name;
-    std::map<std::uint32_t, std::string> lines;
-    for (const auto& line : source.lines) lines[line.slot] = line.text;
-    Listing listing;
-    for (std::uint32_t slot = 0; slot < code->size(); ++slot) {
-        const isa::Instruction& instruction = (*code)[slot];
-        if (instruction.spec().family == spec::Family::WideTail) continue;
-        ListingLine line;
-        line.slot = slot;
-        if (const auto sub = subprograms.find(slot); sub != subprograms.end()) line.subprogram = sub->second;
-        if (const auto text = lines.find(slot); text != lines.end()) line.source = text->second;
-        const std::string whole = isa::listing_line(slot, instruction);
-        line.text = name_maps(whole.substr(whole.find('(')), source.maps);
-        listing.lines.push_back(std::move(line));
-    }
-    return listing;
 }
 
 Result<void> write_file(const std::string& path, const client::Bytes& bytes) {
@@ -179,10 +118,17 @@ Result<Selector> file_word(Words& words, std::string_view command) {
 
 }  // namespace
 
+Result<object::ObjectSpec> read_object(const std::string& path) {
+    EBPF_TRY(const auto bytes, platform::read_file(path, kMaxObjectBytes));
+    auto object = object::read_object(bytes, path);
+    if (!object) return std::unexpected(std::move(object).error().in(path));
+    return object;
+}
+
 Result<Handle> program_for(Client& client, const Options& options, const Selector& selector) {
     if (selector.by != Selector::By::File) return select_one(client, ObjectKind::Program, selector);
     EBPF_TRY(const auto object, read_object(selector.text));
-    return load_file(client, object, selector, options.memory_length);
+    return load_file(client, object, selector, options);
 }
 
 Result<Output> program_verify(const Options& options, Words& words) {
@@ -209,15 +155,6 @@ Result<Output> program_verify(const Options& options, Words& words) {
     return verification;
 }
 
-Result<Output> program_dump(const Options& options, Words& words) {
-    EBPF_TRY_VOID(words.expect("xlated"));
-    EBPF_TRY(const auto selector, words.program());
-    EBPF_TRY_VOID(words.finish());
-    EBPF_TRY(const auto source, selector.by == Selector::By::File ? source_of_file(selector)
-                                                                  : source_of_context(options, selector));
-    return list_source(source);
-}
-
 Result<Output> program_load(const Options& options, Words& words) {
     EBPF_TRY(const auto file, file_word(words, "prog load"));
     EBPF_TRY(const auto path, words.word("PATH of the pin"));
@@ -225,7 +162,7 @@ Result<Output> program_load(const Options& options, Words& words) {
     EBPF_TRY(const auto object, read_object(file.text));
     EBPF_TRY(const auto backend, open_context(options, Place::Daemon));
     Client client(*backend);
-    EBPF_TRY(const auto program, load_file(client, object, file, options.memory_length));
+    EBPF_TRY(const auto program, load_file(client, object, file, options));
     EBPF_TRY_VOID(client.pin(program, path));
     return Done{};
 }

@@ -42,6 +42,13 @@ void add_options(CLI::App& app, Invocation& invocation) {
         "need nothing else, otherwise this user's ebpfd");
 }
 
+/// Whether the command takes a FILE and loads it.
+bool may_load(const Command& command) {
+    const std::string_view verb = command.verb;
+    if (std::string_view(command.noun) == "net") return verb == "attach";
+    return std::string_view(command.noun) == "prog" && (verb == "load" || verb == "run" || verb == "dump");
+}
+
 void add_commands(CLI::App& app, Invocation& invocation) {
     std::map<std::string, CLI::App*> nouns;
     for (const Command& command : ebpf::ctl::commands()) {
@@ -58,6 +65,11 @@ void add_commands(CLI::App& app, Invocation& invocation) {
         if (std::string_view(command.verb) == "verify" || std::string_view(command.verb) == "load") {
             verb->add_option("--memory-length", invocation.options.memory_length,
                              "bytes at r1, for programs of type memory");
+        }
+        if (may_load(command)) {
+            verb->add_option("--engine", invocation.options.engine,
+                             "what runs a program of a FILE: auto, interpreter, jit or native")
+                ->default_str("auto");
         }
         if (std::string_view(command.verb) == "verify")
             verb->add_option("--explain", invocation.options.explain,

@@ -23,6 +23,8 @@ std::string time_text(std::uint64_t seconds);
 /// "hash", or "unknown" for a number outside the table.
 std::string map_type_name(std::uint32_t type);
 std::string program_type_name(std::uint32_t type);
+/// "jit".
+std::string engine_name(std::uint32_t engine);
 /// "1d977fcfefcf3791".
 std::string tag_text(const client::Bytes& tag);
 

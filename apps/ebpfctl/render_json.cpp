@@ -106,12 +106,14 @@ struct ToJson {
             json["loaded_at"] = program.loaded_at;
             json["uid"] = program.creator_uid;
             json["bytes_xlated"] = program.bytecode_bytes;
-            json["jited"] = false;
+            json["jited"] = program.machine_code_bytes != 0;
+            if (program.machine_code_bytes != 0) json["bytes_jited"] = program.machine_code_bytes;
             json["bytes_memlock"] = program.memory_bytes;
             if (!program.maps.empty()) {
                 json["map_ids"] = Json::array();
                 for (const auto& map : program.maps) json["map_ids"].push_back(map.id);
             }
+            json["engine"] = engine_name(program.engine);
             if (!programs.pins[i].empty()) json["pinned"] = programs.pins[i];
             list.push_back(std::move(json));
         }
@@ -125,6 +127,27 @@ struct ToJson {
             if (!line.subprogram.empty()) json["proto"] = line.subprogram;
             if (line.source) json["src"] = *line.source;
             json["disasm"] = line.text;
+            list.push_back(std::move(json));
+        }
+        return list;
+    }
+
+    Json operator()(const MachineListing& listing) const {
+        Json list = Json::array();
+        for (const auto& line : listing.lines) {
+            Json json;
+            if (line.origin) {
+                if (line.origin->source) json["src"] = *line.origin->source;
+                json["slot"] = line.origin->slot;
+                json["disasm"] = line.origin->text;
+            }
+            json["pc"] = fmt::format("{:#x}", line.offset);
+            json["address"] = fmt::format("{:#x}", line.address);
+            json["opcodes"] = Json::array();
+            for (const std::byte byte : line.bytes)
+                json["opcodes"].push_back(fmt::format("{:#x}", std::to_integer<unsigned>(byte)));
+            json["operation"] = line.operation;
+            json["operands"] = line.operands;
             list.push_back(std::move(json));
         }
         return list;

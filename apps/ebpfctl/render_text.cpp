@@ -5,6 +5,7 @@
 #include <ctime>
 
 #include "render.hpp"
+#include "spec/engines.hpp"
 #include "spec/maps.hpp"
 #include "spec/programs.hpp"
 
@@ -107,14 +108,18 @@ struct ToText {
             text += fmt::format("{}: {}  name {}  tag {}{}", program.id, program_type_name(program.type),
                                 program.name, tag_text(program.tag),
                                 program.is_gpl_compatible != 0 ? "  gpl" : "");
+            const std::string jited = program.machine_code_bytes == 0
+                                          ? "not jited"
+                                          : fmt::format("jited {}B", program.machine_code_bytes);
             text += fmt::format(
-                " run_time_ns {} run_cnt {}\n\tloaded_at {}  uid {}\n\txlated {}B  not jited  memlock {}B",
+                " run_time_ns {} run_cnt {}\n\tloaded_at {}  uid {}\n\txlated {}B  {}  memlock {}B",
                 program.run_time_ns, program.run_count, time_text(program.loaded_at), program.creator_uid,
-                program.bytecode_bytes, program.memory_bytes);
+                program.bytecode_bytes, jited, program.memory_bytes);
             std::string maps;
             for (const auto& map : program.maps)
                 maps += fmt::format("{}{}", maps.empty() ? "  map_ids " : ",", map.id);
-            text += maps + pin_lines(programs.pins[i]) + "\n";
+            text += maps + fmt::format("\n\tengine {}", engine_name(program.engine));
+            text += pin_lines(programs.pins[i]) + "\n";
         }
         return text;
     }
@@ -125,6 +130,21 @@ struct ToText {
             if (!line.subprogram.empty()) text += line.subprogram + ":\n";
             if (line.source) text += fmt::format("; {}\n", *line.source);
             text += fmt::format("{:4}: {}\n", line.slot, line.text);
+        }
+        return text;
+    }
+
+    std::string operator()(const MachineListing& listing) const {
+        std::string text;
+        for (const auto& line : listing.lines) {
+            if (line.origin) {
+                if (line.origin->source) text += fmt::format("; {}\n", *line.origin->source);
+                text += fmt::format(";{:4}: {}\n", line.origin->slot, line.origin->text);
+            }
+            std::string bytes;
+            for (const std::byte byte : line.bytes)
+                bytes += fmt::format("{:02x} ", std::to_integer<unsigned>(byte));
+            text += fmt::format("{:#x}:  {:31}{} {}\n", line.address, bytes, line.operation, line.operands);
         }
         return text;
     }
@@ -231,6 +251,11 @@ std::string time_text(std::uint64_t seconds) {
 std::string map_type_name(std::uint32_t type) {
     const auto* row = spec::find_map_type(type);
     return row == nullptr ? "unknown" : row->name;
+}
+
+std::string engine_name(std::uint32_t engine) {
+    const auto* row = spec::find_engine(engine);
+    return row == nullptr ? fmt::format("{}", engine) : row->name;
 }
 
 std::string program_type_name(std::uint32_t type) {

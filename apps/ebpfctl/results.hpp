@@ -56,6 +56,18 @@ struct Listing {
     std::vector<ListingLine> lines;
 };
 
+struct MachineLine {
+    std::uint32_t offset = 0;
+    std::uint64_t address = 0;
+    client::Bytes bytes;
+    std::string operation;
+    std::string operands;
+    std::optional<ListingLine> origin;  ///< what begins to be carried out here
+};
+struct MachineListing {
+    std::vector<MachineLine> lines;
+};
+
 struct Run {
     std::uint64_t result = 0;
     std::uint32_t duration_ns = 0;
@@ -111,8 +123,8 @@ struct RuleText {
     std::string fix;
 };
 
-using Output = std::variant<Done, Verification, Programs, Listing, Run, Maps, Elements, NoElement, NextKey,
-                            Links, NetAttachments, Pins, RuleText>;
+using Output = std::variant<Done, Verification, Programs, Listing, MachineListing, Run, Maps, Elements,
+                            NoElement, NextKey, Links, NetAttachments, Pins, RuleText>;
 
 /// Exit codes; documented in README.md.
 enum class Exit : int {

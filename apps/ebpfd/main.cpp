@@ -27,7 +27,7 @@ Result<std::string> own_folder() {
     return whole.substr(0, whole.rfind('/') + 1);
 }
 
-Result<void> serve(std::string socket) {
+Result<void> serve(std::string socket, const ebpf::service::CodePolicy& code_policy) {
     if (socket.empty()) {
         EBPF_TRY(socket, ebpf::platform::default_socket_path());
     }
@@ -37,6 +37,7 @@ Result<void> serve(std::string socket) {
     options.socket = socket;
     options.verifier = folder + "ebpf-verifier";
     options.providers = {xdp.abi()};
+    options.code_policy = code_policy;
     options.on_ready = [&socket] {
         fmt::print("ebpfd: ready on {}\n", socket);
         std::fflush(stdout);
@@ -48,10 +49,15 @@ int parse_and_serve(int argc, char** argv) {
     constexpr int kUsage = 2;
     constexpr int kEnvironment = 4;
     std::string socket;
+    ebpf::service::CodePolicy code_policy;
     CLI::App app("Execution context for eBPF programs, for clients on a Unix socket", "ebpfd");
     app.add_option(
         "--socket", socket,
         "path to listen at (default: /run/ebpf/ebpfd.sock for root, else $XDG_RUNTIME_DIR/ebpf/ebpfd.sock)");
+    app.add_flag("--code-integrity", code_policy.is_code_integrity_enforced,
+                 "make no machine code: programs are interpreted, engine jit is refused");
+    app.add_flag("--blind-constants", code_policy.blinds_constants,
+                 "keep constants that a program chose out of its machine code");
     app.footer(
         "Serves its own user and root. Ends on SIGTERM or SIGINT: detaches all programs and removes the "
         "socket.");
@@ -60,7 +66,7 @@ int parse_and_serve(int argc, char** argv) {
     } catch (const CLI::ParseError& error) {
         return app.exit(error) == 0 ? 0 : kUsage;
     }
-    const auto served = serve(std::move(socket));
+    const auto served = serve(std::move(socket), code_policy);
     if (served) return 0;
     fmt::print(stderr, "ebpfd: {}\n", served.error().message());
     return served.error().status() == ebpf::Status::Internal ? 3 : kEnvironment;

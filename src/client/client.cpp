@@ -167,6 +167,12 @@ Result<protocol::ProgramCodeReply> Client::code(const Handle& program) {
     return ask(request, {&program});
 }
 
+Result<protocol::ProgramMachineCodeReply> Client::machine_code(const Handle& program) {
+    protocol::ProgramMachineCodeRequest request;
+    request.program = 0;
+    return ask(request, {&program});
+}
+
 Result<Handle> Client::create_link(const Handle& program, const LinkTarget& target) {
     protocol::LinkCreateRequest request;
     request.program = 0;

@@ -71,6 +71,8 @@ class Client {
     Result<Offered> offer(const protocol::ProgramLoadRequest& request, std::span<const Handle* const> maps);
     Result<TestRun> test_run(const Handle& program, std::span<const std::byte> data, std::uint32_t repeat);
     Result<protocol::ProgramCodeReply> code(const Handle& program);
+    /// Errors: NotFound - its engine has no machine code to show.
+    Result<protocol::ProgramMachineCodeReply> machine_code(const Handle& program);
 
     Result<Handle> create_link(const Handle& program, const LinkTarget& target);
     Result<void> update_link(const Handle& link, const Handle& program);

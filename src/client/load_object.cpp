@@ -125,6 +125,7 @@ Result<Offered> offer(Client& client, const object::ObjectSpec& object, const ob
     protocol::ProgramLoadRequest request;
     request.type = static_cast<std::uint32_t>(program.type);
     request.attach_type = program.attach_type;
+    request.engine = static_cast<std::uint32_t>(options.engine);
     request.memory_length = options.memory_length;
     request.name = program.name;
     request.licence = object.licence;

@@ -10,6 +10,7 @@
 #include "base/error.hpp"
 #include "client/client.hpp"
 #include "object/object_spec.hpp"
+#include "spec/engines.hpp"
 #include "verifier/verifier.hpp"
 
 namespace ebpf::client {
@@ -35,7 +36,8 @@ struct LoadedObject {
 };
 
 struct LoadOptions {
-    std::uint64_t memory_length = 0;            ///< for programs of type memory
+    std::uint64_t memory_length = 0;  ///< for programs of type memory
+    spec::Engine engine = spec::Engine::Auto;
     std::string pin_directory = "/sys/fs/bpf";  ///< for maps with LIBBPF_PIN_BY_NAME, in a lasting context
 };
 

@@ -24,6 +24,7 @@ Result<std::unique_ptr<LocalBackend>> LocalBackend::create(const Options& option
     service_options.verifier = &backend->verifier_;
     service_options.context.trace = options.trace;
     service_options.context.trace_owner = options.trace_owner;
+    service_options.code_policy = options.code_policy;
     EBPF_TRY(backend->service_, service::Service::create(service_options));
     return backend;
 }

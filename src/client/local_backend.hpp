@@ -16,6 +16,7 @@ class LocalBackend final : public Backend {
         /// Takes lines of trace_printk; see runtime::ContextOptions.
         void (*trace)(void* owner, const char* text, std::size_t bytes) noexcept = nullptr;
         void* trace_owner = nullptr;
+        service::CodePolicy code_policy{};
     };
 
     /// Errors: OutOfMemory, Environment.

@@ -23,6 +23,8 @@ using spec::kMaxCounters;
 using spec::kMaxInterfaceBytes;
 using spec::kMaxKeyBytes;
 using spec::kMaxLines;
+using spec::kMaxMachineCodeBytes;
+using spec::kMaxMachineSlots;
 using spec::kMaxNameBytes;
 using spec::kMaxPathBytes;
 using spec::kMaxProgramMaps;

@@ -5,13 +5,13 @@
 #include <cstring>
 
 #include "helpers/helpers.hpp"
-#include "interp/interp.hpp"
 #include "isa/decode.hpp"
 #include "isa/text/decode_text.hpp"
 #include "lower/lower.hpp"
 #include "maps/map.hpp"
 #include "object/object_spec.hpp"
 #include "platform/hash.hpp"
+#include "service/compile.hpp"
 
 namespace ebpf::service {
 namespace {
@@ -56,32 +56,29 @@ Result<verifier::Request> bind(const protocol::ProgramLoadRequest& message, cons
     return request;
 }
 
-/// Steps `lower` and `compile`: the caller owns the image.
-Result<engine::Image*> compile(const verifier::Request& request, const verifier::Report& report,
-                               const Maps& maps) {
+/// Steps `lower` and `compile`.
+Result<Compiled> make_image(Call& call, const verifier::Request& request, const verifier::Report& report,
+                            const Maps& maps, spec::Engine engine) {
     auto code = isa::decode(request.bytecode, request.groups);
     if (!code) return std::unexpected(isa::to_error(code.error()));
     EBPF_TRY_VOID(lower::lower(*code, request.type, report));
     std::vector<engine::MapBinding> bindings;
     for (const auto& map : maps) bindings.push_back(map->binding());
-    interp::Refusal refusal;
-    auto image = interp::compile(*code, {bindings, helpers::bindings()},
-                                 {.dispatch = interp::Dispatch::Best, .refusal = &refusal});
-    if (!image) {
-        return fail(image.error(), fmt::format("instruction {}: {} {}: {}", refusal.slot, refusal.what,
-                                               refusal.value, status_text(image.error())));
-    }
-    return *image;
+    return compile({.code = *code,
+                    .accesses = report.accesses,
+                    .bindings = {bindings, helpers::bindings()},
+                    .engine = engine,
+                    .policy = call.service.code_policy()});
 }
 
 /// Step `publish`.
-Result<Ref<runtime::ProgramObject>> publish(Call& call, const verifier::Request& request,
-                                            engine::Image* image, const Maps& maps) {
+Result<Ref<runtime::ProgramObject>> publish(Call& call, const verifier::Request& request, Compiled compiled,
+                                            const Maps& maps) {
     runtime::ProgramDefinition definition;
     definition.name = request.program_name.c_str();
     definition.type = request.type;
     definition.attach_type = request.attach_type;
-    definition.image = image;
+    definition.image = compiled.image.release();
     definition.maps = maps;
     definition.bytecode = request.bytecode;
     const auto digest = platform::sha256(request.bytecode);
@@ -92,7 +89,8 @@ Result<Ref<runtime::ProgramObject>> publish(Call& call, const verifier::Request&
     auto program = call.context().add_program(definition);
     if (!program) return fail_with(program.error(), "publishing");
     call.service.sweep_notes();
-    call.service.notes().add_program((*program)->id(), {request.lines, request.subprograms});
+    call.service.notes().add_program((*program)->id(),
+                                     {request.lines, request.subprograms, std::move(compiled.note)});
     return *std::move(program);
 }
 
@@ -100,8 +98,9 @@ Result<Loaded> load_bound(Call& call, const protocol::ProgramLoadRequest& messag
     EBPF_TRY(const auto request, bind(message, maps));
     EBPF_TRY(auto report, verify_checked(call.service.verifier(), request));
     if (report.verdict != verifier::Verdict::Accept) return Loaded{std::move(report), {}};
-    EBPF_TRY(engine::Image* const image, compile(request, report, maps));
-    EBPF_TRY(auto program, publish(call, request, image, maps));
+    EBPF_TRY(auto compiled,
+             make_image(call, request, report, maps, static_cast<spec::Engine>(message.engine)));
+    EBPF_TRY(auto program, publish(call, request, std::move(compiled), maps));
     return Loaded{std::move(report), std::move(program)};
 }
 
@@ -123,6 +122,9 @@ Result<Loaded> load_program(Call& call, const protocol::ProgramLoadRequest& mess
     if (spec::find_program_type(message.type) == nullptr)
         return fail(Status::NotSupported,
                     fmt::format("program '{}': type {} is unknown", message.name, message.type));
+    if (spec::find_engine(message.engine) == nullptr)
+        return fail(Status::NotSupported,
+                    fmt::format("program '{}': engine {} is unknown", message.name, message.engine));
     Maps maps;
     for (const protocol::HandleIndex index : message.maps) {
         EBPF_TRY(auto map, call.object_as<MapObject>("maps", index));

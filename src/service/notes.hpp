@@ -11,14 +11,22 @@
 #include <vector>
 
 #include "platform/hash.hpp"
+#include "protocol/messages.hpp"
 #include "verifier/verifier.hpp"
 
 namespace ebpf::service {
+
+/// What a program's machine code is for, and which instruction each piece of it carries out.
+struct MachineNote {
+    std::uint32_t machine = 0;
+    std::vector<protocol::MachineSlot> slots;  ///< ascending by offset
+};
 
 /// Source positions of a program.
 struct ProgramNote {
     std::vector<verifier::SourceLine> lines;
     std::vector<verifier::Subprogram> subprograms;
+    MachineNote machine;
 };
 
 /// Types of a map's keys and values, in BTF that maps of one object share.

@@ -8,6 +8,7 @@
 #include "platform/clock.hpp"
 #include "platform/interface.hpp"
 #include "service/call.hpp"
+#include "service/compile.hpp"
 
 namespace ebpf::service {
 namespace {
@@ -66,7 +67,8 @@ protocol::ProgramDetails describe(const Call&, const ProgramObject& program) {
     details.is_gpl_compatible = program.is_gpl_compatible() ? 1 : 0;
     details.creator_uid = program.creator_uid();
     details.pins = program.pins();
-    details.engine = static_cast<std::uint32_t>(program.image().kind);
+    details.engine = static_cast<std::uint32_t>(engine_of(program.image()));
+    details.machine_code_bytes = program.image().code.size();
     details.loaded_at = wall_clock_seconds(program.created_ns());
     details.run_count = program.run_count();
     details.run_time_ns = program.run_time_ns();

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "service/call.hpp"
+#include "service/compile.hpp"
 #include "service/load.hpp"
 
 namespace ebpf::service {
@@ -37,6 +38,28 @@ Result<protocol::ProgramCodeReply> carry_out(Call& call, const protocol::Program
     ProgramNote note = call.service.notes().program(program->id());
     reply.lines = std::move(note.lines);
     reply.subprograms = std::move(note.subprograms);
+    return reply;
+}
+
+Result<protocol::ProgramMachineCodeReply> carry_out(Call& call,
+                                                    const protocol::ProgramMachineCodeRequest& message) {
+    EBPF_TRY(const auto program, call.object_as<runtime::ProgramObject>("program", message.program));
+    const engine::Image& image = program->image();
+    const auto* engine = spec::find_engine(static_cast<std::uint32_t>(engine_of(image)));
+    const std::string about = fmt::format("program {} '{}'", program->id(), program->name());
+    if (image.code.empty()) {
+        return fail(Status::NotFound,
+                    fmt::format("{}: engine {} has no machine code to show", about, engine->name));
+    }
+    protocol::ProgramMachineCodeReply reply;
+    MachineNote note = call.service.notes().program(program->id()).machine;
+    if (image.code.size() > spec::kMaxMachineCodeBytes || note.slots.size() > spec::kMaxMachineSlots) {
+        return fail(Status::TooBig, fmt::format("{}: {} bytes of machine code", about, image.code.size()));
+    }
+    reply.machine = note.machine;
+    reply.address = reinterpret_cast<std::uintptr_t>(image.code.data());
+    reply.code.assign(image.code.begin(), image.code.end());
+    reply.slots = std::move(note.slots);
     return reply;
 }
 

@@ -47,7 +47,7 @@ Result<ObjectRef> Call::object(const char* field, protocol::HandleIndex index) c
 Result<std::unique_ptr<Service>> Service::create(const ServiceOptions& options) {
     auto context = runtime::Context::create(options.context);
     if (!context) return fail_with(context.error(), "cannot create an execution context");
-    return std::unique_ptr<Service>(new Service(**context, *options.verifier));
+    return std::unique_ptr<Service>(new Service(**context, options));
 }
 
 Service::~Service() {

@@ -11,6 +11,7 @@
 #include "base/error.hpp"
 #include "protocol/messages.hpp"
 #include "runtime/context.hpp"
+#include "service/code_policy.hpp"
 #include "service/notes.hpp"
 #include "service/verifier_runner.hpp"
 
@@ -32,6 +33,7 @@ struct Answer {
 struct ServiceOptions {
     VerifierRunner* verifier = nullptr;  ///< not nullptr; must outlive the service
     runtime::ContextOptions context;
+    CodePolicy code_policy{};
 };
 
 /// An execution context and its dispatcher.
@@ -53,14 +55,17 @@ class Service {
     [[nodiscard]] runtime::Context& context() { return *context_; }
     [[nodiscard]] VerifierRunner& verifier() { return *verifier_; }
     [[nodiscard]] Notes& notes() { return notes_; }
+    [[nodiscard]] const CodePolicy& code_policy() const { return code_policy_; }
     /// Forgets notes of objects that are gone.
     void sweep_notes();
 
   private:
-    Service(runtime::Context& context, VerifierRunner& verifier) : context_(&context), verifier_(&verifier) {}
+    Service(runtime::Context& context, const ServiceOptions& options)
+        : context_(&context), verifier_(options.verifier), code_policy_(options.code_policy) {}
 
     runtime::Context* context_;
     VerifierRunner* verifier_;
+    CodePolicy code_policy_;
     Notes notes_;
 };
 

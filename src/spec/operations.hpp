@@ -9,13 +9,15 @@
 
 namespace ebpf::spec {
 
-inline constexpr std::uint32_t kProtocolVersion = 1;
+inline constexpr std::uint32_t kProtocolVersion = 2;
 
 // Limits of messages; a message beyond them is refused before it is interpreted.
 inline constexpr std::size_t kMaxMessageBytes = std::size_t{32} << 20U;
 inline constexpr std::size_t kMaxMessageHandles = 128;
 inline constexpr std::size_t kMaxErrorBytes = 16384;
 inline constexpr std::size_t kMaxBytecodeBytes = std::size_t{8} << 20U;  ///< 1,048,576 slots
+inline constexpr std::size_t kMaxMachineCodeBytes = std::size_t{16} << 20U;
+inline constexpr std::size_t kMaxMachineSlots = std::size_t{1} << 20U;
 inline constexpr std::size_t kMaxTypesBytes = std::size_t{8} << 20U;
 inline constexpr std::size_t kMaxTestBytes = 65536;
 inline constexpr std::size_t kMaxTestOutputBytes = kMaxTestBytes + 4096;  ///< a program may grow its packet

@@ -7,8 +7,8 @@ Usage: run.py EBPFCTL OBJECTS_FOLDER CASES.txt
 A file is a list of cases, each of sections: "-- run WORDS" (shell quoting; {objects} and {tmp} stand for folders),
 "-- exit N", and optionally "-- stdin TEXT", "-- stdout" and "-- stderr", followed by lines. Each line is a regular expression that must
 match a line of the output, in the given order; lines in between may differ. "-- json" instead checks that the output is
-JSON and that it contains the given JSON: every member of an object, and lists element by element. "-- daemon" anywhere
-before the first case starts an ebpfd for the file, and every case gets its --context. "-- file NAME COUNT" makes a file
+JSON and that it contains the given JSON: every member of an object, and lists element by element. "-- daemon OPTIONS"
+anywhere before the first case starts an ebpfd for the file, and every case gets its --context. "-- file NAME COUNT" makes a file
 of COUNT zero bytes in {tmp}.
 """
 
@@ -87,9 +87,9 @@ def check(case, result):
             yield f'not JSON: {error}\n{result.stdout}'
 
 
-def start_daemon(program, folder):
+def start_daemon(program, folder, options):
     socket = folder / 'ebpfd.sock'
-    daemon = subprocess.Popen([program.parent / 'ebpfd', '--socket', socket], stdout=subprocess.PIPE, text=True)
+    daemon = subprocess.Popen([program.parent / 'ebpfd', '--socket', socket, *options], stdout=subprocess.PIPE, text=True)
     if 'ready' not in daemon.stdout.readline():
         raise SystemExit('ebpfd did not start')
     return daemon, ['--context', f'unix:{socket}']
@@ -106,7 +106,7 @@ def main():
         daemon, context = None, []
         for kind, words in setup:
             if kind == 'daemon':
-                daemon, context = start_daemon(program, tmp)
+                daemon, context = start_daemon(program, tmp, words)
             else:
                 (tmp / words[0]).write_bytes(bytes(int(words[1])))
         try:

@@ -96,6 +96,7 @@ Result<void> run_daemon(const DaemonOptions& options) {
     service_options.verifier = &verifier;
     service_options.context.trace = &TracePipe::write_line;
     service_options.context.trace_owner = &trace;
+    service_options.code_policy = options.code_policy;
     EBPF_TRY(const auto service, Service::create(service_options));
     EBPF_TRY_VOID(register_providers(service->context(), options));
     EBPF_TRY(Listener listener, Listener::open(options.socket));

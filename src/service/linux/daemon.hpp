@@ -8,6 +8,7 @@
 
 #include "base/error.hpp"
 #include "ebpf/hook_provider.h"
+#include "service/code_policy.hpp"
 
 namespace ebpf::service {
 
@@ -15,7 +16,8 @@ struct DaemonOptions {
     std::string socket;                                ///< path to listen at
     std::string verifier;                              ///< path of the program ebpf-verifier
     std::vector<const ebpf_hook_provider*> providers;  ///< must outlive the daemon
-    std::function<void()> on_ready;                    ///< called once clients can connect
+    CodePolicy code_policy{};
+    std::function<void()> on_ready;  ///< called once clients can connect
 };
 
 /// Serves until SIGTERM or SIGINT arrives; then detaches every link, frees everything and removes the socket.

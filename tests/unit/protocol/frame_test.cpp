@@ -48,7 +48,7 @@ TEST(Frame, RefusesWhatIsBeyondTheLimits) {
     header.operation = 9;
     EXPECT_EQ(refusal_of(header), Status::NotSupported);
     header.operation = 1;
-    header.version = 2;
+    header.version = spec::kProtocolVersion + 1;
     EXPECT_EQ(refusal_of(header), Status::VersionMismatch);
 }
 
