@@ -14,6 +14,7 @@ HEADER = ROOT / "include/bpf_program/bpf/bpf_helper_defs.h"
 RETURNS = {"Scalar": "__u64 ", "Error": "long ", "MapValueOrNull": "void *"}
 ARGUMENTS = {
     "Anything": "__u64 value",
+    "Optional": "__u64 value",
     "Scalar": "__u64 flags",
     "Context": "void *ctx",
     "Map": "void *map",
@@ -23,6 +24,8 @@ ARGUMENTS = {
     "WriteMemory": "void *memory",
     "Size": "__u32 size",
     "SizeNonZero": "__u32 size",
+    "Callback": "void *callback_fn",
+    "CallbackContext": "void *callback_ctx",
 }
 # Where programs expect C types that the kinds do not tell: (return type, parameters).
 SIGNATURES = {
@@ -30,6 +33,7 @@ SIGNATURES = {
     "get_prandom_u32": ("__u32 ", "void"),
     "get_smp_processor_id": ("__u32 ", "void"),
     "tail_call": ("long ", "void *ctx, void *prog_array_map, __u32 index"),
+    "loop": ("long ", "__u32 nr_loops, void *callback_fn, void *callback_ctx, __u64 flags"),
     "xdp_adjust_head": ("long ", "struct xdp_md *xdp_md, int delta"),
 }
 ROW = re.compile(r"^EBPF_HELPER\((.*?)\)$", re.MULTILINE | re.DOTALL)

@@ -29,6 +29,10 @@ struct ebpf_native_invocation {
     uint32_t slot; /**< per-CPU slot */
     uint32_t tail_calls;
     const void* tail_target; /**< not NULL after a tail call that succeeded: return */
+    /** How helpers call a function whose address they got; a program that has such sets it. */
+    uint64_t (*call_back)(struct ebpf_native_invocation* invocation, uint64_t code, uint64_t r1, uint64_t r2,
+                          uint64_t r3, uint64_t r4);
+    void* engine_state; /**< the program's own, for call_back */
 };
 
 /** A loaded program: the runtime's record, and what the program's bindings came to, in their order. Constant

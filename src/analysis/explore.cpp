@@ -32,10 +32,31 @@ struct Task {
 /// The states that wait at a point.
 struct Bucket {
     std::uint32_t block = 0;
+    bool is_iteration = false;         ///< the point is not the block's start but an iteration of its helper
     std::vector<std::uint32_t> calls;  ///< blocks that end in the active calls, outermost first
     std::vector<Task> tasks;
     std::uint64_t bytes = 0;  ///< held besides the states
 };
+
+/// What the iterations of one call of a helper that calls back started with.
+struct CallbackWatch {
+    Key activation;             ///< the point without the iteration
+    std::vector<State> starts;  ///< that were followed
+    std::size_t last_widened = kNone;
+};
+
+/// Behind the key of the block that ends with a helper's call: callback, map, how iterations are followed,
+/// and the iteration.
+constexpr std::size_t kIterationSegment = 4;
+/// How: iterations that bring nothing new are dropped; or each is followed with its exact number.
+constexpr std::uint32_t kUntilStable = 0;
+constexpr std::uint32_t kOneByOne = 1;
+/// Most calls of a callback that are followed one by one.
+constexpr std::uint32_t kMostCounted = 1024;
+/// Iterations that are followed as they are before what changes is given up, and iterations after which all
+/// that is given up is given up of one state.
+constexpr std::uint32_t kFirstWidened = 3;
+constexpr std::uint32_t kFirstOfOneChain = 16;
 
 /// What the iterations of one loop, entered once, started with.
 struct LoopWatch {
@@ -160,9 +181,22 @@ class Explorer {
         }
     }
 
-    void insert(Key key, std::uint32_t block, const std::vector<std::uint32_t>& calls, Task task) {
+    /// The same at an iteration of the helper that `block` calls last: r1 to r3 are its arguments.
+    void drop_dead_in_iteration(State& state, std::uint32_t block) const {
+        const RegisterSet live = live_[graph_.blocks[block].successors[0]];
+        for (unsigned reg = check::kFirstSaved; reg < check::kFirstSaved + check::kSavedRegisters; ++reg) {
+            if ((live >> reg & 1U) == 0) state.registers[reg] = check::Value{};
+        }
+    }
+
+    void insert(Key key, std::uint32_t block, const std::vector<std::uint32_t>& calls, Task task,
+                bool is_iteration = false) {
         if (!has_time(state_steps(task.state), graph_.blocks[block].first)) return;
-        drop_dead(task.state, block);
+        if (is_iteration) {
+            drop_dead_in_iteration(task.state, block);
+        } else {
+            drop_dead(task.state, block);
+        }
         if (!task.state.normalise()) return stop(Result::OutOfMemory, graph_.blocks[block].first);
         task.hash = task.state.hash();
         ++out_.states;
@@ -172,6 +206,7 @@ class Explorer {
         Bucket& bucket = place->second;
         if (is_new) {
             bucket.block = block;
+            bucket.is_iteration = is_iteration;
             bucket.calls = calls;
             bucket.bytes = place_bytes;
             hold(place_bytes);
@@ -233,6 +268,7 @@ class Explorer {
 
     void visit(const Key& key, Bucket& bucket) {
         held_bytes_ -= bucket.bytes;
+        if (bucket.is_iteration) return visit_iteration(key, bucket);
         if (graph_.blocks[bucket.block].is_loop_head && !watch_loop(key, bucket)) return;
         for (Task& task : bucket.tasks) {
             held_bytes_ -= task.state.memory_bytes();
@@ -273,6 +309,7 @@ class Explorer {
                 !note_access(task.state, slot, finding) || !note_call(task.state, slot, finding)) {
                 return refuse(finding, slot, task.decision);
             }
+            if (calls_back(slot)) return start_iterations(key, bucket, task, slot);
             const Status status = check::apply(program_, task.state, taken, slot, outcome);
             if (status == Status::Internal) {
                 finding.fail(spec::Rule::Internal, check::kNoRegister, check::Value{});
@@ -290,6 +327,7 @@ class Explorer {
         const Family family = program_.code[block.last].spec().family;
         if (outcome.enters) return enter_call(key, bucket, task, outcome.next);
         if (family == Family::Exit) {
+            if (outcome.repeats || outcome.stops) return leave_callback(key, bucket, task, outcome);
             if (outcome.goes_on) leave_call(key, bucket, task, outcome.next);
             return;
         }
@@ -328,8 +366,172 @@ class Explorer {
         insert(edge_key(caller, call, next), next, calls, std::move(task));
     }
 
-    std::uint32_t decide(std::uint32_t before, std::uint32_t slot, bool is_taken) {
-        out_.decisions.push_back({before, slot, is_taken});
+    // Helpers that call back.
+
+    /// The helper that is called at `slot`; kNone if none is, or if it is not known yet which.
+    [[nodiscard]] std::uint32_t helper_at(std::uint32_t slot) const {
+        const isa::Instruction& instruction = program_.code[slot];
+        const Family family = instruction.spec().family;
+        if (family == Family::CallHelper) return static_cast<std::uint32_t>(instruction.imm);
+        if (family != Family::CallRegister) return kNone;
+        const auto place = std::ranges::lower_bound(out_.calls, slot, {}, &CallTarget::slot);
+        const bool is_helper = place != out_.calls.end() && place->slot == slot && place->callee.is_helper;
+        return is_helper ? place->callee.number : kNone;
+    }
+
+    [[nodiscard]] bool calls_back(std::uint32_t slot) const {
+        return check::callback_kind(helper_at(slot)) != spec::CallbackKind::None;
+    }
+
+    /// The helper's call, which ends the block, has been checked.
+    void start_iterations(const Key& key, const Bucket& bucket, Task& task, std::uint32_t slot) {
+        State& state = task.state;
+        const check::Value& subject = state.registers[1];
+        const std::uint32_t function = state.registers[2].map;
+        const bool can_count = check::iteration_bounds(program_, state).most <= kMostCounted;
+        const bool is_counted = can_count && options_.counts_callbacks;
+        // Counting might find a proof that is not found without.
+        if (can_count && !is_counted) out_.has_joined = true;
+        note_callback(slot, function);
+        check::start_iterations(state);
+        Key head = key;
+        head.push_back(function);
+        head.push_back(subject.kind == Kind::Map ? subject.map : 0);
+        head.push_back(is_counted ? kOneByOne : kUntilStable);
+        head.push_back(0);
+        insert(std::move(head), bucket.block, bucket.calls, std::move(task), true);
+    }
+
+    void visit_iteration(const Key& key, Bucket& bucket) {
+        const bool is_counted = key[key.size() - 2] == kOneByOne;
+        CallbackWatch& watch = watch_of(Key(key.begin(), key.end() - 1));
+        for (Task& task : bucket.tasks) {
+            held_bytes_ -= task.state.memory_bytes();
+            if (is_counted || is_news(watch, key.back(), bucket, task)) run_iteration(key, bucket, task);
+            if (out_.result != Result::Proven) return;
+        }
+    }
+
+    /// Points are visited in order, so that the calls of helpers under way are nested in each other: those
+    /// whose key does not begin this one are over.
+    CallbackWatch& watch_of(Key activation) {
+        const auto is_over = [&](const CallbackWatch& watch) {
+            return watch.activation.size() > activation.size() ||
+                   !std::equal(watch.activation.begin(), watch.activation.end(), activation.begin());
+        };
+        while (!callbacks_.empty() && is_over(callbacks_.back())) {
+            for (const State& state : callbacks_.back().starts) held_bytes_ -= state.memory_bytes();
+            callbacks_.pop_back();
+        }
+        if (callbacks_.empty() || callbacks_.back().activation != activation) {
+            callbacks_.push_back({std::move(activation), {}, kNone});
+        }
+        return callbacks_.back();
+    }
+
+    /// False if a state of an earlier iteration covers that of `task`, or when there is no time left to find
+    /// out. Otherwise the state, widened if iterations have gone on for long, joins those that were followed.
+    bool is_news(CallbackWatch& watch, std::uint32_t iteration, const Bucket& bucket, Task& task) {
+        const std::uint32_t slot = graph_.blocks[bucket.block].last;
+        for (const State& start : watch.starts) {
+            if (!has_time(state_steps(task.state), slot)) return false;
+            if (check::entails(task.state, start)) return false;
+        }
+        if (iteration >= kFirstWidened) {
+            const std::size_t older = nearest_start(watch, iteration, task.state);
+            State wide;
+            if (check::widen(watch.starts[older], task.state, wide) != Status::Ok || !wide.normalise()) {
+                stop(Result::OutOfMemory, slot);
+                return false;
+            }
+            out_.has_joined = true;
+            task.state = std::move(wide);
+            watch.last_widened = watch.starts.size();
+        }
+        State copy;
+        if (!copy.copy_from(task.state)) {
+            stop(Result::OutOfMemory, slot);
+            return false;
+        }
+        hold(copy.memory_bytes());
+        watch.starts.push_back(std::move(copy));
+        return out_.result == Result::Proven;
+    }
+
+    /// Widening the same state again and again ends; until then the nearest one loses least.
+    static std::size_t nearest_start(const CallbackWatch& watch, std::uint32_t iteration,
+                                     const State& state) {
+        if (iteration >= kFirstOfOneChain && watch.last_widened != kNone) return watch.last_widened;
+        std::size_t nearest = 0;
+        std::uint32_t least = 0xffffffff;
+        for (std::size_t i = 0; i < watch.starts.size(); ++i) {
+            const std::uint32_t distance = check::distance(state, watch.starts[i]);
+            if (distance >= least) continue;
+            least = distance;
+            nearest = i;
+        }
+        return nearest;
+    }
+
+    /// From the start of an iteration the helper may return, and may call once more.
+    void run_iteration(const Key& key, const Bucket& bucket, Task& task) {
+        const std::uint32_t slot = graph_.blocks[bucket.block].last;
+        const Key caller(key.begin(), key.end() - static_cast<std::ptrdiff_t>(kIterationSegment));
+        const std::uint32_t iteration = key.back();
+        const bool is_counted = key[key.size() - 2] == kOneByOne;
+        const check::IterationBounds bounds = check::iteration_bounds(program_, task.state);
+        const std::uint32_t function = task.state.registers[2].map;
+        // Before the first call the helper may also fail.
+        if (!is_counted || iteration == 0 || iteration >= bounds.least) {
+            Task done;
+            if (!done.state.copy_from(task.state)) return stop(Result::OutOfMemory, slot);
+            done.decision = task.decision;
+            finish_iterations(caller, bucket.block, bucket.calls, std::move(done));
+        }
+        if (iteration >= bounds.most || out_.result != Result::Proven) return;
+        const check::Index index{iteration, is_counted ? iteration : bounds.most - 1};
+        if (check::enter_callback(program_, task.state, slot, index) != Status::Ok)
+            return stop(Result::OutOfMemory, slot);
+        task.decision = decide(task.decision, slot, true, function);
+        const std::uint32_t entry = graph_.block_of_slot[function];
+        std::vector<std::uint32_t> calls = bucket.calls;
+        calls.push_back(bucket.block);
+        insert(block_key(key, entry), entry, calls, std::move(task));
+    }
+
+    void finish_iterations(const Key& caller, std::uint32_t block, const std::vector<std::uint32_t>& calls,
+                           Task task) {
+        task.decision = decide(task.decision, graph_.blocks[block].last, false);
+        check::finish_iterations(program_, task.state);
+        const std::uint32_t next = graph_.blocks[block].successors[0];
+        insert(edge_key(caller, block, next), next, calls, std::move(task));
+    }
+
+    void leave_callback(const Key& key, const Bucket& bucket, Task& task, const check::Outcome& outcome) {
+        const std::uint32_t block = bucket.calls.back();
+        const std::vector<std::uint32_t> calls(bucket.calls.begin(), bucket.calls.end() - 1);
+        Key head(key.begin(), key.end() - static_cast<std::ptrdiff_t>(segment_size(bucket.block)));
+        if (outcome.stops) {
+            Task done;
+            if (!done.state.copy_from(task.state)) return stop(Result::OutOfMemory, outcome.next);
+            done.decision = task.decision;
+            const Key caller(head.begin(), head.end() - static_cast<std::ptrdiff_t>(kIterationSegment));
+            finish_iterations(caller, block, calls, std::move(done));
+        }
+        if (!outcome.repeats || out_.result != Result::Proven) return;
+        ++head.back();
+        insert(std::move(head), block, calls, std::move(task), true);
+    }
+
+    void note_callback(std::uint32_t slot, std::uint32_t function) {
+        const CallEdge edge{function_at(graph_, slot), function_at(graph_, function), slot};
+        const auto place = std::ranges::lower_bound(callback_edges_, edge);
+        if (place == callback_edges_.end() || *place != edge) callback_edges_.insert(place, edge);
+    }
+
+    std::uint32_t decide(std::uint32_t before, std::uint32_t slot, bool is_taken,
+                         std::uint32_t function = kNone) {
+        out_.decisions.push_back({before, slot, is_taken, function});
         return static_cast<std::uint32_t>(out_.decisions.size() - 1);
     }
 
@@ -408,9 +610,10 @@ class Explorer {
             std::max(out_.stack_bytes[function], static_cast<std::uint32_t>(deepest));
     }
 
-    /// All calls, those through registers included.
+    /// All calls, those through registers and by helpers included.
     [[nodiscard]] std::vector<CallEdge> all_calls() const {
         std::vector<CallEdge> edges = local_calls(program_.code, graph_);
+        edges.insert(edges.end(), callback_edges_.begin(), callback_edges_.end());
         for (const CallTarget& call : out_.calls) {
             if (call.callee.is_helper) continue;
             edges.push_back(
@@ -456,6 +659,8 @@ class Explorer {
     std::vector<RegisterSet> live_;
     std::map<Key, Bucket> waiting_;
     std::vector<LoopWatch> watches_;
+    std::vector<CallbackWatch> callbacks_;  ///< of the calls of helpers under way, outermost first
+    std::vector<CallEdge> callback_edges_;  ///< ordered
     std::uint64_t held_bytes_ = 0;
     std::uint64_t steps_ = 0;  ///< since the clock was looked at
     Exploration out_;

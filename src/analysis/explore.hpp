@@ -17,7 +17,8 @@ namespace ebpf::analysis {
 struct Options {
     std::uint32_t max_states = 32;  ///< states kept apart at one point of the unrolled program, then joined
     std::uint32_t path_budget =
-        1U << 16U;  ///< states in all after which only `kOverBudgetStates` are kept apart
+        1U << 16U;                  ///< states in all after which only `kOverBudgetStates` are kept apart
+    bool counts_callbacks = false;  ///< follow the iterations of helpers one by one where there are few
     std::uint64_t max_instructions = 0;    ///< processed, repeats counted
     std::uint64_t max_memory_bytes = 0;    ///< held by states that wait
     std::function<bool()> is_out_of_time;  ///< asked now and then
@@ -29,11 +30,13 @@ inline constexpr std::uint32_t kOverBudgetStates = 4;
 
 enum class Result : std::uint8_t { Proven, Refused, OutOfInstructions, OutOfMemory, OutOfTime };
 
-/// One taken or not taken branch of a path, linked to the one before it.
+/// One taken or not taken branch of a path, linked to the one before it; or whether a helper calls back once
+/// more.
 struct Decision {
     std::uint32_t before = kNone;
     std::uint32_t slot = 0;
     bool is_taken = false;
+    std::uint32_t function = kNone;  ///< first slot of the callback that is entered
 };
 
 /// What the call through a register at `slot` calls, on every path.
@@ -68,7 +71,14 @@ struct Exploration {
 /// are there before it is visited; those that another one covers are dropped, and where more than max_states
 /// are left the most similar are joined. States of different iterations are never merged, so that the work
 /// ends only if every path does: an accepted program terminates. A loop whose iteration starts with states
-/// that an earlier iteration started with is refused. Cost: bounded by options.
+/// that an earlier iteration started with is refused.
+///
+/// A helper that calls back ends, whatever its callback does: its iterations are followed until they bring
+/// nothing new, and what keeps changing is given up (check::widen). In detail: a point of the helper's call
+/// is (callback, map, how, iteration), and a state there stands for runs that have made at least so many
+/// calls. One that a state of an earlier iteration covers is dropped: what follows from it was followed
+/// there. Where few calls are made they may be counted one by one instead (Options::counts_callbacks): more
+/// precise, more work. Cost: bounded by options.
 Exploration explore(const check::Program& program, const Graph& graph, const Options& options);
 
 }  // namespace ebpf::analysis

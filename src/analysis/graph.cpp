@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "analysis/loop_order.hpp"
+#include "check/step.hpp"
 
 namespace ebpf::analysis {
 namespace {
@@ -21,8 +22,12 @@ bool is_code_address(const isa::Instruction& instruction) {
     return form.family == Family::LoadImm64 && form.wide == spec::WideKind::CodeAddress;
 }
 
-bool is_function_call(const spec::FormSpec& form) {
-    return form.family == Family::CallLocal || form.family == Family::CallRegister;
+/// True for calls that may run functions of the program.
+bool is_function_call(const isa::Instruction& instruction) {
+    const Family family = instruction.spec().family;
+    if (family == Family::CallLocal || family == Family::CallRegister) return true;
+    return family == Family::CallHelper &&
+           check::callback_kind(static_cast<std::uint32_t>(instruction.imm)) != spec::CallbackKind::None;
 }
 
 class Builder {
@@ -122,7 +127,7 @@ class Builder {
         for (std::uint32_t slot = 0; slot < size(); ++slot) {
             const spec::FormSpec& form = code_[slot].spec();
             if (form.may_jump) is_leader[target_of(slot)] = true;
-            if (form.may_jump || form.ends_block || is_function_call(form)) is_leader[slot + 1] = true;
+            if (form.may_jump || form.ends_block || is_function_call(code_[slot])) is_leader[slot + 1] = true;
         }
         return is_leader;
     }

@@ -21,8 +21,8 @@ inline constexpr std::uint32_t kNone = 0xffffffff;
 /// size.
 inline constexpr std::size_t kMaxLoopNesting = 64;
 
-/// Instructions that run one after the other. Calls of functions and calls through registers end a block;
-/// other calls do not.
+/// Instructions that run one after the other. Calls that may run functions of the program end a block: local
+/// calls, calls through registers, and those of helpers that call back; other calls do not.
 struct Block {
     std::uint32_t first = 0;  ///< slot of the first instruction
     std::uint32_t last = 0;   ///< slot of the last instruction

@@ -118,6 +118,8 @@ bool is_certainly_not_null(const Program& program, const State& state, const Val
             return span.low >= 0 && span.high <= state.proven_bytes(pointer.kind);
         case Kind::MapValue:
             return span.low >= 0 && span.high < std::int64_t{program.maps[pointer.map].shape.value_size};
+        case Kind::MapKey:
+            return span.low >= 0 && span.high < std::int64_t{program.maps[pointer.map].shape.key_size};
         case Kind::Memory:
             return span.low >= 0 && span.high < static_cast<std::int64_t>(program.memory_length);
         case Kind::Unusable:

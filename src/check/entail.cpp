@@ -60,6 +60,7 @@ class Comparison {
             case Kind::Map:
             case Kind::MapValue:
             case Kind::Memory:
+            case Kind::MapKey:
             case Kind::Code:
                 return pointer_holds(a, b);
         }
@@ -74,7 +75,9 @@ class Comparison {
     }
 
     bool frame_holds(const Frame& a, const Frame& b) {
-        if (a.function_slot != b.function_slot || a.return_slot != b.return_slot) return false;
+        if (a.function_slot != b.function_slot || a.return_slot != b.return_slot ||
+            a.is_callback != b.is_callback)
+            return false;
         for (std::size_t i = 0; i < a.saved.size(); ++i) {
             if (!value_holds(a.saved[i], b.saved[i])) return false;
         }

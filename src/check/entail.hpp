@@ -18,6 +18,11 @@ bool entails(const State& a, const State& b) noexcept;
 /// Requires: a and b are of the same slot, with the same chain of calls.
 Status join(const State& a, const State& b, State& out) noexcept;
 
+/// As join(), and such that any chain x1 = widen(x0, y0), x2 = widen(x1, y1), ... becomes stable after a
+/// bounded number of changes: what differs from `older` is given up in few steps. Errors, Requires: as
+/// join().
+Status widen(const State& older, const State& newer, State& out) noexcept;
+
 /// How much join() would lose: places that would become unusable count more than numbers that would widen.
 std::uint32_t distance(const State& a, const State& b) noexcept;
 

@@ -66,6 +66,11 @@ class Call {
             case ArgKind::Size:
             case ArgKind::SizeNonZero:
                 return true;  // checked with the memory before it
+            case ArgKind::Callback:
+                if (value.kind != Kind::Code) return finding_.fail(Rule::Argument, reg, value);
+                return check_entry(state_, value.map, reg, finding_);
+            case ArgKind::CallbackContext:
+                return true;
         }
         return finding_.fail(Rule::Internal, reg, value);
     }

@@ -18,7 +18,8 @@ Scalar shifted(const Scalar& number, std::int64_t by) {
 /// that a relation survives exactly where both states have it.
 class Joiner {
   public:
-    Joiner(const State& a, const State& b, State& out) : a_(a), b_(b), out_(out) {}
+    Joiner(const State& a, const State& b, State& out, bool widens)
+        : a_(a), b_(b), out_(out), widens_(widens) {}
 
     Status run() {
         if (!out_.copy_from(a_)) return Status::OutOfMemory;
@@ -30,8 +31,8 @@ class Joiner {
         for (std::size_t i = 0; i < out_.frames.size(); ++i)
             join_frame(a_.frames[i], b_.frames[i], out_.frames[i]);
         for (const Kind kind : {Kind::Packet, Kind::PacketMeta}) {
-            const std::int64_t bytes = smaller(a_.proven_bytes(kind), b_.proven_bytes(kind));
-            is_complete_ = out_.prove_bytes(kind, 0, bytes) && is_complete_;
+            const auto bytes = bytes_in_both(a_.proven_bytes(kind), b_.proven_bytes(kind));
+            if (bytes) is_complete_ = out_.prove_bytes(kind, 0, *bytes) && is_complete_;
         }
         return is_complete_ ? Status::Ok : Status::OutOfMemory;
     }
@@ -44,7 +45,16 @@ class Joiner {
         std::uint32_t id;
     };
 
-    static std::int64_t smaller(std::int64_t a, std::int64_t b) { return a < b ? a : b; }
+    /// Bytes proven in both: fewer than before are none at all where the chain of joins must be short.
+    [[nodiscard]] std::optional<std::int64_t> bytes_in_both(std::int64_t a, std::int64_t b) const {
+        if (a <= b) return a;
+        if (widens_) return std::nullopt;
+        return b;
+    }
+
+    [[nodiscard]] Scalar both(const Scalar& a, const Scalar& b) const {
+        return widens_ ? Scalar::widen(a, a.join(b), {}) : a.join(b);
+    }
 
     std::uint32_t pair_id(Token a, Token b, std::int64_t shift, bool& is_new) {
         is_new = false;
@@ -61,7 +71,7 @@ class Joiner {
     Value join(const Value& a, const Value& b) {
         bool is_new = false;
         if (a.kind == Kind::Scalar && b.kind == Kind::Scalar) {
-            Value out = make_scalar(a.number.join(b.number));
+            Value out = make_scalar(both(a.number, b.number));
             if (!out.number.is_constant()) out.id = pair_id(scalar_token(a), scalar_token(b), 0, is_new);
             return out;
         }
@@ -85,9 +95,9 @@ class Joiner {
         return out;
     }
 
-    static Value join_pointer(const Value& a, const Value& b) {
+    [[nodiscard]] Value join_pointer(const Value& a, const Value& b) const {
         Value out = a;
-        out.number = a.number.join(shifted(b.number, b.offset - a.offset));
+        out.number = both(a.number, shifted(b.number, b.offset - a.offset));
         return out;
     }
 
@@ -97,15 +107,15 @@ class Joiner {
         const std::int64_t shift = b.offset - a.offset;
         if (a.id == 0 && b.id == 0 && shift == 0) return a;
         Value out = a;
-        out.number = a.number.join(shifted(b.number, shift));
+        out.number = both(a.number, shifted(b.number, shift));
         bool is_new = false;
         out.id = pair_id({Token::Type::Id, a.id}, {Token::Type::Id, b.id}, shift, is_new);
         if (is_new) {
             const std::optional<std::int64_t> bytes_a = a_.proven_bytes(a.kind, a.id);
             const std::optional<std::int64_t> bytes_b = b_.proven_bytes(b.kind, b.id);
             if (!bytes_a || !bytes_b) return out;
-            is_complete_ =
-                out_.prove_bytes(out.kind, out.id, smaller(*bytes_a, *bytes_b - shift)) && is_complete_;
+            const auto bytes = bytes_in_both(*bytes_a, *bytes_b - shift);
+            if (bytes) is_complete_ = out_.prove_bytes(out.kind, out.id, *bytes) && is_complete_;
         }
         return out;
     }
@@ -142,6 +152,7 @@ class Joiner {
     const State& a_;
     const State& b_;
     State& out_;
+    bool widens_;
     FallibleVector<Pair> pairs_;
     bool is_complete_ = true;
 };
@@ -160,7 +171,11 @@ std::uint32_t value_distance(const Value& a, const Value& b) {
 }  // namespace
 
 Status join(const State& a, const State& b, State& out) noexcept {
-    return Joiner(a, b, out).run();
+    return Joiner(a, b, out, false).run();
+}
+
+Status widen(const State& older, const State& newer, State& out) noexcept {
+    return Joiner(older, newer, out, true).run();
 }
 
 std::uint32_t distance(const State& a, const State& b) noexcept {
@@ -168,7 +183,7 @@ std::uint32_t distance(const State& a, const State& b) noexcept {
     for (std::size_t i = 0; i < a.registers.size(); ++i)
         sum += value_distance(a.registers[i], b.registers[i]);
     for (std::size_t i = 0; i < a.frames.size() && i < b.frames.size(); ++i) {
-        for (std::size_t r = 0; r < kSavedRegisters; ++r) {
+        for (std::size_t r = 0; r < a.frames[i].saved.size(); ++r) {
             sum += value_distance(a.frames[i].saved[r], b.frames[i].saved[r]);
         }
         for (const StackCell& cell : a.frames[i].cells) {

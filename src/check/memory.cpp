@@ -69,7 +69,7 @@ bool check_stored(const State& state, const isa::Instruction& instruction, const
     if (!target.number.is_constant()) {
         return finding.fail(Rule::PartialPointer, instruction.src, value, "stored at a varying offset");
     }
-    if (value.kind == Kind::Stack && value.frame > target.frame) {
+    if ((value.kind == Kind::Stack || value.kind == Kind::MapKey) && value.frame > target.frame) {
         return finding.fail(Rule::FrameEscape, instruction.src, value, "stored");
     }
     return true;
@@ -79,7 +79,8 @@ bool check_atomic(const State& state, const isa::Instruction& instruction, Findi
     const spec::FormSpec& form = instruction.spec();
     const std::uint8_t reg = address_register(instruction);
     const Value& pointer = state.registers[reg];
-    if (is_packet(pointer)) return finding.fail(Rule::AtomicTarget, reg, pointer);
+    if (is_packet(pointer) || pointer.kind == Kind::MapKey)
+        return finding.fail(Rule::AtomicTarget, reg, pointer);
     // Regions start at multiples of 8 (stack frames, map values, memory), so that alignment is that of the
     // offset.
     const Scalar offset =

@@ -53,6 +53,16 @@ bool check_map_value(const Program& program, const Value& pointer, const Request
     return true;
 }
 
+bool check_map_key(const Program& program, const Value& pointer, const Request& request, Bounds bounds,
+                   Finding& finding) {
+    finding.number = pointer.map;
+    finding.available = program.maps[pointer.map].shape.key_size;
+    if (bounds.low < 0 || bounds.end > finding.available)
+        return finding.fail(spec::Rule::MapKeyBounds, kNoRegister, pointer);
+    if (!request.writes) return true;
+    return finding.fail(spec::Rule::ReadOnly, kNoRegister, pointer, "keys are never written");
+}
+
 bool check_stack(const State& state, const Value& pointer, const Request& request, Bounds bounds,
                  Finding& finding) {
     finding.available = kStack;
@@ -96,6 +106,8 @@ bool check_region(const Program& program, const State& state, const Value& point
             return check_packet(program, state, pointer, request, bounds, finding);
         case Kind::MapValue:
             return check_map_value(program, pointer, request, bounds, finding);
+        case Kind::MapKey:
+            return check_map_key(program, pointer, request, bounds, finding);
         case Kind::Stack:
             return check_stack(state, pointer, request, bounds, finding);
         case Kind::Memory:

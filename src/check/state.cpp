@@ -123,6 +123,7 @@ bool Frame::holds_pointer(std::uint32_t first, std::uint32_t size) const noexcep
 bool Frame::copy_from(const Frame& other) noexcept {
     function_slot = other.function_slot;
     return_slot = other.return_slot;
+    is_callback = other.is_callback;
     saved = other.saved;
     written = other.written;
     cells.clear();

@@ -23,13 +23,19 @@ struct StackCell {
 
 inline constexpr std::uint32_t kSavedRegisters = 4;  ///< r6..r9
 inline constexpr std::uint32_t kFirstSaved = 6;
+// Behind them, while a helper calls back: what it was called with, see check/callback.cpp.
+inline constexpr std::uint32_t kSavedSubject = kSavedRegisters;  ///< r1: count or map
+inline constexpr std::uint32_t kSavedContext =
+    kSavedRegisters + 1;  ///< r3: what callbacks get as their context
 
 /// The stack of one active function, and what its caller gets back when it returns.
 class Frame {
   public:
-    std::uint32_t function_slot = 0;             ///< first slot of the function
-    std::uint32_t return_slot = 0;               ///< where the caller goes on
-    std::array<Value, kSavedRegisters> saved{};  ///< r6..r9 of this function while it waits for a callee
+    std::uint32_t function_slot = 0;  ///< first slot of the function
+    std::uint32_t return_slot = 0;    ///< where the caller goes on; of a callback: the helper's call
+    bool is_callback = false;         ///< a helper called the function
+    std::array<Value, kSavedContext + 1>
+        saved{};  ///< r6..r9 of this function while it waits for a callee, and more
 
     /// True if bytes [first, first + size) were all written.
     [[nodiscard]] bool is_written(std::uint32_t first, std::uint32_t size) const noexcept;

@@ -50,11 +50,15 @@ bool check_packet_load(const Program& program, const State& state, const isa::In
 
 bool check_exit(const Program& program, const State& state, Finding& finding) {
     const Value& result = state.registers[0];
-    if (state.depth() > 0) {
+    if (state.depth() > 0 && !state.active().is_callback) {
         if (result.kind != Kind::Stack || result.frame != state.depth()) return true;
         return finding.fail(Rule::FrameEscape, 0, result, "returned");
     }
     if (result.kind == Kind::Unusable) return finding.fail(Rule::Uninitialised, 0, result);
+    if (state.depth() > 0) {
+        if (result.kind == Kind::Scalar && result.number.umax() <= 1) return true;
+        return finding.fail(Rule::CallbackReturn, 0, result);
+    }
     if (is_pointer(result)) return finding.fail(Rule::PointerLeak, 0, result, "returned");
     const spec::ProgramTypeSpec& type = *program.type;
     if (type.return_min > type.return_max) return true;
@@ -66,16 +70,6 @@ bool check_exit(const Program& program, const State& state, Finding& finding) {
 
 void clear_arguments(State& state) {
     for (std::size_t reg = 1; reg <= kArguments; ++reg) state.registers[reg] = Value{};
-}
-
-/// Functions that a register names can only be followed here: the graph does not know them.
-bool check_entry(const State& state, std::uint32_t function, std::uint8_t reg, Finding& finding) {
-    finding.number = function;
-    for (const Frame& frame : state.frames) {
-        if (frame.function_slot == function) return finding.fail(Rule::Recursion, reg, Value{});
-    }
-    if (state.frames.size() < spec::kMaxCallFrames) return true;
-    return finding.fail(Rule::CallDepth, reg, Value{});
 }
 
 bool check_call_register(const Program& program, const State& state, std::uint32_t slot, Finding& finding) {
@@ -112,6 +106,7 @@ Status apply_any_call(const Program& program, State& state, std::uint32_t slot, 
     const std::optional<Callee> callee = callee_of(program, state, slot);
     if (!callee) return Status::Internal;
     if (!callee->is_helper) return apply_call(state, callee->number, slot, outcome);
+    if (callback_kind(callee->number) != spec::CallbackKind::None) return Status::Internal;  // see step.hpp
     apply_helper(program, state, callee->number);
     return Status::Ok;
 }
@@ -119,6 +114,8 @@ Status apply_any_call(const Program& program, State& state, std::uint32_t slot, 
 /// Nothing can still point to the callee's frame: r0 and stores into other frames were checked, r1 to r5 end
 /// here, and r6 to r9 are the caller's own again.
 void apply_return(State& state, Outcome& outcome) {
+    const std::uint32_t function = state.active().function_slot;
+    const bool is_callback = state.active().is_callback;
     outcome.next = state.active().return_slot;
     const bool shrunk = state.frames.resize(state.frames.size() - 1);  // never allocates
     EBPF_ASSERT(shrunk);
@@ -129,6 +126,10 @@ void apply_return(State& state, Outcome& outcome) {
     }
     clear_arguments(state);
     state.registers[spec::kFramePointer] = frame_pointer(state.depth());
+    if (!is_callback) return;
+    outcome.repeats = state.registers[0].number.contains(0);
+    outcome.stops = state.registers[0].number.contains(1);
+    restore_iteration(state, function);
 }
 
 void apply_packet_load(State& state, const isa::Instruction& instruction) {
@@ -190,6 +191,16 @@ bool check(const Program& program, const State& state, std::uint32_t slot, Findi
             break;
     }
     return finding.fail(Rule::Internal, kNoRegister, Value{});
+}
+
+// Functions that registers name can only be followed here: the graph does not know them.
+bool check_entry(const State& state, std::uint32_t function, std::uint8_t reg, Finding& finding) noexcept {
+    finding.number = function;
+    for (const Frame& frame : state.frames) {
+        if (frame.function_slot == function) return finding.fail(Rule::Recursion, reg, Value{});
+    }
+    if (state.frames.size() < spec::kMaxCallFrames) return true;
+    return finding.fail(Rule::CallDepth, reg, Value{});
 }
 
 std::optional<Callee> callee_of(const Program& program, const State& state, std::uint32_t slot) noexcept {

@@ -22,6 +22,7 @@ enum class Kind : std::uint8_t {
     MapValue,        ///< a value of map number `map`
     MapValueOrNull,  ///< such an address, or 0
     Memory,          ///< the region given to a program of type `memory`
+    MapKey,          ///< a key of map number `map`, read-only, until the callback in frame `frame` returns
     Code,            ///< the function whose first slot is `map`: only copied and called
 };
 
@@ -58,6 +59,7 @@ inline bool is_movable(const Value& value) {
         case Kind::PacketMeta:
         case Kind::MapValue:
         case Kind::Memory:
+        case Kind::MapKey:
             return true;
         case Kind::Unusable:
         case Kind::Scalar:

@@ -51,6 +51,14 @@ struct Services {
     void* owner = nullptr;
 };
 
+/// Runs a function of the program that is running, for a helper that its contract lets call back: `code` is
+/// the argument register that held the function's address, r1 to r4 are what the function starts with (its r5
+/// and others hold nothing); returns its r0. The function has its own frame below that of the helper's
+/// caller. Called in the thread and inside the epoch of the run, by helpers only; it may be nested in itself,
+/// as deep as the verifier has proven. What LoadImm64 CodeAddress becomes is the engine's own; it is never 0.
+using CallbackFunction = std::uint64_t (*)(Invocation& invocation, std::uint64_t code, std::uint64_t r1,
+                                           std::uint64_t r2, std::uint64_t r3, std::uint64_t r4) noexcept;
+
 /// One run of a program. Made by the runtime on the stack of the invoking thread.
 struct Invocation {
     void* context = nullptr;  ///< host structure of include/ebpf/contexts.h; r1 at entry unless `memory`
@@ -64,6 +72,10 @@ struct Invocation {
     /// Set by the tail_call helper. An image that returns with it set has ended in a tail call to it, and
     /// what it returned does not count; an engine may as well go on there itself and clear it. See run().
     const Image* tail_target = nullptr;
+    /// Set by image->run() of a program that takes addresses of code (spec::WideKind::CodeAddress), for its
+    /// time.
+    CallbackFunction call_back = nullptr;
+    void* engine_state = nullptr;  ///< the engine's own, for call_back
 };
 
 enum class EngineKind : std::uint8_t { Interpreter, Jit, Native };

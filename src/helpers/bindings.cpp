@@ -9,6 +9,8 @@
 namespace ebpf::helpers {
 namespace {
 
+using spec::kCallsForElements;
+using spec::kCallsForIndices;
 using spec::kMovesPacket;
 using spec::kNoEffects;
 using spec::kTailCall;

@@ -25,6 +25,7 @@ inline constexpr std::size_t kTraceBytes = 1024;
 /// - map arguments: the address of a maps::Map; a prog array's elements point to a TailTarget;
 /// - tail_call: when it returns 0, tail_target is where the engine goes on, and the call has been counted;
 ///   else tail_target is nullptr and r0 is -EINVAL (index, empty element) or -ELOOP (the 34th call).
+/// - loop and for_each_map_elem: call_back, which the engine sets that runs the program.
 /// Threads: any; inside an epoch of the domain that the maps belong to.
 std::span<const engine::HelperBinding> bindings() noexcept;
 

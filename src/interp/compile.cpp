@@ -33,8 +33,9 @@ void destroy(engine::Image* image) noexcept {
 
 class Compiler {
   public:
-    Compiler(const isa::Code& code, const engine::Bindings& bindings, Dispatch dispatch, Refusal& refusal)
-        : code_(code), bindings_(bindings), dispatch_(dispatch), refusal_(refusal) {}
+    Compiler(const isa::Code& code, const engine::Bindings& bindings, const Frames& frames, Dispatch dispatch,
+             Refusal& refusal)
+        : code_(code), bindings_(bindings), frames_(frames), dispatch_(dispatch), refusal_(refusal) {}
 
     Status emit(Op* ops) {
         for (std::size_t slot = 0; slot < code_.size(); ++slot) {
@@ -111,10 +112,16 @@ class Compiler {
                 }
                 return Status::Ok;
             }
+            case WideKind::CodeAddress: {
+                // First slot, and the frames that the function takes (Machine::enter_callback).
+                const auto target = static_cast<std::size_t>(
+                    isa::code_address_target(instruction, static_cast<std::int64_t>(slot)));
+                op.wide = std::uint64_t{frames_.of_function[target]} << 32U | target;
+                return Status::Ok;
+            }
             case WideKind::MapFd:
             case WideKind::MapFdValue:
             case WideKind::VariableAddress:
-            case WideKind::CodeAddress:
                 break;
         }
         return refuse(Status::NotSupported, slot, "unresolved wide immediate of kind",
@@ -123,6 +130,7 @@ class Compiler {
 
     const isa::Code& code_;
     const engine::Bindings& bindings_;
+    const Frames& frames_;
     [[maybe_unused]] Dispatch dispatch_;
     Refusal& refusal_;
 };
@@ -134,7 +142,7 @@ StatusOr<engine::Image*> compile(const isa::Code& code, const engine::Bindings& 
     Refusal unread;
     Refusal& refusal = options.refusal != nullptr ? *options.refusal : unread;
     refusal = {};
-    EBPF_TRY(const std::uint32_t frames, count_frames(code, refusal));
+    EBPF_TRY(const Frames frames, count_frames(code, refusal));
     const std::size_t bytes = allocation_bytes(code.size());
     void* memory = allocate(bytes, kAlignment);
     if (memory == nullptr) return std::unexpected(Status::OutOfMemory);
@@ -148,8 +156,8 @@ StatusOr<engine::Image*> compile(const isa::Code& code, const engine::Bindings& 
     program->bytes = bytes;
     program->ops = ops;
     program->op_count = code.size();
-    program->frames = frames;
-    const Status status = Compiler(code, bindings, program->dispatch, refusal).emit(ops);
+    program->frames = frames.program;
+    const Status status = Compiler(code, bindings, frames, program->dispatch, refusal).emit(ops);
     if (status != Status::Ok) {
         destroy(program);
         return std::unexpected(status);

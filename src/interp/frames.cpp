@@ -10,7 +10,8 @@ namespace {
 
 using spec::Family;
 
-// A subprogram is the run of slots from a call's target to the next one; the program itself starts at slot 0.
+// A subprogram is the run of slots from a call's target, or a place whose address is taken, to the next one;
+// the program itself starts at slot 0.
 struct Layout {
     FallibleVector<std::uint32_t> entry_of;  ///< by slot: first slot of its subprogram
     FallibleVector<std::uint8_t> depth;      ///< by first slot: frames of the deepest chain from there
@@ -27,7 +28,12 @@ std::unexpected<Status> refuse(Refusal& refusal, Status status, std::size_t slot
     return std::unexpected(status);
 }
 
-StatusOr<Layout> find_subprograms(const isa::Code& code) {
+bool is_code_address(const isa::Instruction& instruction) {
+    const spec::FormSpec& form = instruction.spec();
+    return form.family == Family::LoadImm64 && form.wide == spec::WideKind::CodeAddress;
+}
+
+StatusOr<Layout> find_subprograms(const isa::Code& code, Refusal& refusal) {
     Layout layout;
     if (!layout.entry_of.resize(code.size()) || !layout.depth.resize(code.size())) {
         return std::unexpected(Status::OutOfMemory);
@@ -35,6 +41,13 @@ StatusOr<Layout> find_subprograms(const isa::Code& code) {
     layout.depth[0] = 1;
     for (std::size_t slot = 0; slot < code.size(); ++slot) {
         if (code[slot].spec().family == Family::CallLocal) layout.depth[target_of(code[slot], slot)] = 1;
+        if (!is_code_address(code[slot])) continue;
+        const std::int64_t target = isa::code_address_target(code[slot], static_cast<std::int64_t>(slot));
+        const bool is_inside = target >= 0 && target < static_cast<std::int64_t>(code.size());
+        if (!is_inside || code[static_cast<std::size_t>(target)].spec().family == Family::WideTail)
+            return refuse(refusal, Status::NotSupported, slot, "unresolved wide immediate of kind",
+                          static_cast<std::int64_t>(spec::WideKind::CodeAddress));
+        layout.depth[static_cast<std::size_t>(target)] = 1;
     }
     std::uint32_t entry = 0;
     for (std::size_t slot = 0; slot < code.size(); ++slot) {
@@ -65,9 +78,9 @@ StatusOr<bool> check_borders(const isa::Code& code, const Layout& layout, Refusa
 
 }  // namespace
 
-StatusOr<std::uint32_t> count_frames(const isa::Code& code, Refusal& refusal) noexcept {
+StatusOr<Frames> count_frames(const isa::Code& code, Refusal& refusal) noexcept {
     if (code.empty()) return refuse(refusal, Status::InvalidArgument, 0, "number of instructions", 0);
-    EBPF_TRY(Layout layout, find_subprograms(code));
+    EBPF_TRY(Layout layout, find_subprograms(code, refusal));
     EBPF_TRY([[maybe_unused]] const bool checked, check_borders(code, layout, refusal));
     // Each round lengthens every chain that is not complete; one that is longer than allowed shows within the
     // limit, and recursion is a chain without end.
@@ -85,7 +98,13 @@ StatusOr<std::uint32_t> count_frames(const isa::Code& code, Refusal& refusal) no
             is_changed = true;
         }
     }
-    return layout.depth[0];
+    Frames frames;
+    frames.program = layout.depth[0];
+    for (const isa::Instruction& instruction : code) {
+        if (is_code_address(instruction)) frames.program = spec::kMaxCallFrames;
+    }
+    frames.of_function = std::move(layout.depth);
+    return frames;
 }
 
 }  // namespace ebpf::interp

@@ -35,9 +35,9 @@ struct Options {
 ///   access), and what `bindings` points to outlives the image.
 /// Errors: NotSupported - an instruction that engines never see (kfunc calls, callx, unresolved map file
 /// descriptors,
-///   addresses of variables and code); NotFound - a helper or map that is not bound; JumpOutOfRange - a jump
-///   leaves its subprogram, or code can run past its end; LimitExceeded - recursion, or more than
-///   kMaxCallFrames frames; InvalidArgument - no code; OutOfMemory.
+///   addresses of variables, or of code where there is none); NotFound - a helper or map that is not bound;
+///   JumpOutOfRange - a jump leaves its subprogram, or code can run past its end; LimitExceeded - recursion,
+///   or more than kMaxCallFrames frames; InvalidArgument - no code; OutOfMemory.
 /// Stack: every frame has kStackBytes of its own, below its caller's, so that no frame can run into another's
 ///   whatever addresses it computes inside its own; kMaxCallFrames of them are kept on the native stack (4
 ///   KiB). They are not cleared: the verifier demands initialisation before a read.

@@ -81,6 +81,19 @@ struct Machine {
         registers[spec::kFramePointer] = reinterpret_cast<std::uintptr_t>(stack + kStackBytesInAll);
     }
 
+    /// Begins a function for a helper, in a frame below the current one. `code`: what compile() made of its
+    /// address. Returns its first op, which ends with nullptr when the function returns; nullptr if there is
+    /// no frame left, which no verified program gets to see.
+    const Op* enter_callback(std::uint64_t* registers, std::uint64_t code) noexcept {
+        if (depth + (code >> 32U) >= spec::kMaxCallFrames) return nullptr;
+        Caller& caller = callers[depth++];
+        caller = {nullptr, program, {}};
+        for (unsigned i = 0; i < spec::kRegisterCount; ++i) registers[i] = 0;
+        registers[spec::kFramePointer] = reinterpret_cast<std::uintptr_t>(
+            stack + (kStackBytesInAll - depth * std::size_t{spec::kStackBytes}));
+        return program->ops + static_cast<std::uint32_t>(code);
+    }
+
     engine::Invocation& invocation;
     const Program* program;
     std::uint32_t depth = 0;  ///< frames in use minus one

@@ -32,11 +32,31 @@ const Op* enter_tail_call(const Op* next, std::uint64_t* registers, Machine& mac
     return program->ops;
 }
 
+namespace {
+
+// engine::Invocation::call_back.
+std::uint64_t call_back_chained(engine::Invocation& invocation, std::uint64_t code, std::uint64_t r1,
+                                std::uint64_t r2, std::uint64_t r3, std::uint64_t r4) noexcept {
+    auto& machine = *static_cast<Machine*>(invocation.engine_state);
+    std::uint64_t registers[spec::kRegisterCount];
+    const Op* op = machine.enter_callback(registers, code);
+    if (op == nullptr) return kStopCallingBack;
+    registers[1] = r1;
+    registers[2] = r2;
+    registers[3] = r3;
+    registers[4] = r4;
+    return op->chain(op, registers, machine);
+}
+
+}  // namespace
+
 std::uint64_t run_chained(const engine::Image& image, engine::Invocation& invocation) noexcept {
     const auto& program = static_cast<const Program&>(image);
     std::uint64_t registers[spec::kRegisterCount];
     Machine machine(program, invocation);
     machine.enter(registers);
+    invocation.call_back = call_back_chained;
+    invocation.engine_state = &machine;
     return program.ops->chain(program.ops, registers, machine);
 }
 

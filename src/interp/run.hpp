@@ -13,6 +13,9 @@ std::uint64_t run_chained(const engine::Image& image, engine::Invocation& invoca
 /// engine::Image::run of an image compiled for Dispatch::Stepping.
 std::uint64_t run_stepping(const engine::Image& image, engine::Invocation& invocation) noexcept;
 
+/// What a callback returns that cannot be run, or not to its end.
+inline constexpr std::uint64_t kStopCallingBack = 1;
+
 /// What an observer sees before an instruction is executed.
 struct Observation {
     const engine::Image& image;  ///< changes with a tail call
@@ -27,6 +30,45 @@ struct NoObserver {
     static constexpr bool kWatches = false;
 };
 
+/// A run that is observed, callbacks included.
+template <typename Observer>
+struct ObservedRun {
+    Machine& machine;
+    Observer& observer;
+    bool is_stopped = false;
+
+    /// Runs from `op` on until the function returns that it belongs to. Returns r0.
+    std::uint64_t run(const Op* op, std::uint64_t* registers) {
+        while (op != nullptr && !is_stopped) {
+            if constexpr (Observer::kWatches) {
+                const std::size_t frame =
+                    kStackBytesInAll - (machine.depth + 1) * std::size_t{spec::kStackBytes};
+                const auto slot = static_cast<std::uint32_t>(op - machine.program->ops);
+                is_stopped = !observer.before(
+                    Observation{*machine.program, slot, registers, machine.depth, machine.stack + frame});
+                if (is_stopped) break;
+            }
+            op = op->step(op, registers, machine);
+        }
+        return registers[0];
+    }
+
+    /// engine::Invocation::call_back.
+    static std::uint64_t call_back(engine::Invocation& invocation, std::uint64_t code, std::uint64_t r1,
+                                   std::uint64_t r2, std::uint64_t r3, std::uint64_t r4) noexcept {
+        auto& self = *static_cast<ObservedRun*>(invocation.engine_state);
+        std::uint64_t registers[spec::kRegisterCount];
+        const Op* op = self.machine.enter_callback(registers, code);
+        if (op == nullptr) return kStopCallingBack;
+        registers[1] = r1;
+        registers[2] = r2;
+        registers[3] = r3;
+        registers[4] = r4;
+        const std::uint64_t result = self.run(op, registers);
+        return self.is_stopped ? kStopCallingBack : result;
+    }
+};
+
 /// Runs `image`, telling `observer` of each instruction: `bool before(const Observation&)`; false ends the
 /// run with the r0 of that moment. An observer with kWatches == false is never called. Requires: `image` was
 /// compiled with Dispatch::Stepping.
@@ -36,19 +78,10 @@ std::uint64_t run_observed(const engine::Image& image, engine::Invocation& invoc
     std::uint64_t registers[spec::kRegisterCount];
     Machine machine(program, invocation);
     machine.enter(registers);
-    const Op* op = program.ops;
-    while (op != nullptr) {
-        if constexpr (Observer::kWatches) {
-            const std::size_t frame = kStackBytesInAll - (machine.depth + 1) * std::size_t{spec::kStackBytes};
-            const auto slot = static_cast<std::uint32_t>(op - machine.program->ops);
-            if (!observer.before(
-                    Observation{*machine.program, slot, registers, machine.depth, machine.stack + frame})) {
-                break;
-            }
-        }
-        op = op->step(op, registers, machine);
-    }
-    return registers[0];
+    ObservedRun<Observer> run{machine, observer};
+    invocation.call_back = ObservedRun<Observer>::call_back;
+    invocation.engine_state = &run;
+    return run.run(program.ops, registers);
 }
 
 }  // namespace ebpf::interp

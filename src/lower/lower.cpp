@@ -8,6 +8,7 @@
 
 #include "base/try.hpp"
 #include "isa/encode.hpp"
+#include "spec/helpers.hpp"
 
 namespace ebpf::lower {
 namespace {
@@ -94,6 +95,15 @@ bool is_code_address(const spec::FormSpec& form) {
     return form.family == spec::Family::LoadImm64 && form.wide == spec::WideKind::CodeAddress;
 }
 
+bool calls_back(const isa::Code& code) {
+    for (const isa::Instruction& instruction : code) {
+        if (instruction.spec().family != spec::Family::CallHelper) continue;
+        const spec::HelperSpec* helper = spec::find_helper(static_cast<std::uint32_t>(instruction.imm));
+        if (helper != nullptr && helper->effects.calls_back != spec::CallbackKind::None) return true;
+    }
+    return false;
+}
+
 // Calls that no path reaches have no target; as they are never made, any instruction that goes on will do.
 Result<void> resolve_calls(isa::Code& code, std::span<const verifier::CallTarget> calls) {
     EBPF_TRY(const auto number, make({.family = spec::Family::LoadImm64, .wide = spec::WideKind::Value}, 0));
@@ -103,10 +113,11 @@ Result<void> resolve_calls(isa::Code& code, std::span<const verifier::CallTarget
     for (const verifier::CallTarget& call : calls) {
         if (const auto direct = direct_call(code, call)) code[call.slot] = *direct;
     }
+    const bool needs_addresses = calls_back(code);
     for (std::size_t slot = 0; slot < code.size(); ++slot) {
         isa::Instruction& instruction = code[slot];
         if (instruction.spec().family == spec::Family::CallRegister) instruction = nothing;
-        if (!is_code_address(instruction.spec())) continue;
+        if (needs_addresses || !is_code_address(instruction.spec())) continue;
         const std::uint8_t dst = instruction.dst;
         const std::int64_t target = isa::code_address_target(instruction, static_cast<std::int64_t>(slot));
         instruction = number;

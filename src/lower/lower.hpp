@@ -24,10 +24,11 @@ namespace ebpf::lower {
 Result<void> lower(isa::Code& code, spec::ProgramType type, std::span<const verifier::AccessKind> accesses);
 
 /// The same, and makes calls through registers direct ones, of what the verifier found that they call;
-/// engines then see no CallRegister. Addresses of code become numbers, since nothing calls through them any
-/// more and they are only copied and compared with null. Requires: `report` is the verifier's, of an accepted
-/// program, for exactly `code`. Errors: those above; Internal - a call of the report is no call through a
-/// register, or its target does not exist. `code` is unchanged then. Cost: linear.
+/// engines then see no CallRegister. In a program that calls no helper that calls back, addresses of code
+/// become numbers, since nothing calls through them any more and they are only copied and compared with null.
+/// Requires: `report` is the verifier's, of an accepted program, for exactly `code`. Errors: those above;
+/// Internal - a call of the report is no call through a register, or its target does not exist. `code` is
+/// unchanged then. Cost: linear.
 Result<void> lower(isa::Code& code, spec::ProgramType type, const verifier::Report& report);
 
 }  // namespace ebpf::lower

@@ -64,6 +64,15 @@ class ArrayMap final : public Map {
     static Status erase(Map& /*map*/, const void* /*key*/) noexcept { return Status::InvalidArgument; }
 
     static std::uint32_t count(const Map& map) noexcept { return map.shape().max_entries; }
+
+    static std::uint32_t visit(Map& map, VisitFunction function, void* state) noexcept {
+        auto* value = static_cast<std::byte*>(map.direct_value());
+        for (std::uint32_t index = 0; index < map.shape().max_entries; ++index, value += map.value_stride()) {
+            alignas(kValueAlignment) const std::uint32_t key = index;
+            if (!function(state, &key, value)) return index + 1;
+        }
+        return map.shape().max_entries;
+    }
 };
 
 constinit const MapOps ArrayMap::kOps{
@@ -73,6 +82,7 @@ constinit const MapOps ArrayMap::kOps{
     .erase = erase,
     .next_key = next_index,
     .count = count,
+    .visit = visit,
 };
 
 }  // namespace

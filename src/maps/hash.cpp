@@ -357,6 +357,25 @@ class HashMap final : public Map {
         return Status::Ok;
     }
 
+    // Bucket by bucket. On a chain every step leads nearer to its end, whatever happens meanwhile: new
+    // elements come first or take the place of one, and one that is gone keeps its `next`. Elements that move
+    // on to later buckets could still be met for ever; hence the bound.
+    static std::uint32_t visit(Map& map, VisitFunction function, void* state) noexcept {
+        HashMap& hash_map = self(map);
+        std::uint32_t visited = 0;
+        for (std::uint32_t bucket = 0; bucket <= hash_map.bucket_mask_; ++bucket) {
+            std::uint32_t reference = hash_map.buckets_[bucket].load(std::memory_order_acquire);
+            while (reference != 0) {
+                if (visited == map.shape().max_entries) return visited;
+                ++visited;
+                Element* element = hash_map.at(reference);
+                if (!function(state, key_of(element), hash_map.value_of(element))) return visited;
+                reference = element->next.load(std::memory_order_acquire);
+            }
+        }
+        return visited;
+    }
+
     static std::uint32_t count(const Map& map) noexcept {
         return static_cast<const HashMap&>(map).header_->count.load(std::memory_order_relaxed);
     }
@@ -387,6 +406,7 @@ constinit const MapOps HashMap::kOps{
     .erase = erase,
     .next_key = next_key,
     .count = count,
+    .visit = visit,
 };
 
 }  // namespace

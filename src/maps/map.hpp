@@ -18,6 +18,9 @@ class Map;
 /// of keys.
 using LookupFunction = void* (*)(std::uint64_t map, const void* key) noexcept;
 
+/// Called with each element that Map::visit() comes to; false ends the visit.
+using VisitFunction = bool (*)(void* state, const void* key, void* value) noexcept;
+
 /// What a family implements besides. Keys and values have the sizes of the shape; flags have been checked.
 struct MapOps {
     void (*destroy)(Map& map) noexcept;
@@ -26,6 +29,8 @@ struct MapOps {
     Status (*erase)(Map& map, const void* key) noexcept;
     Status (*next_key)(Map& map, const void* key, void* next) noexcept;
     std::uint32_t (*count)(const Map& map) noexcept;
+    std::uint32_t (*visit)(Map& map, VisitFunction function,
+                           void* state) noexcept;  ///< nullptr: not supported
 };
 
 /// Checks a shape against its row of map_types.def.
@@ -66,6 +71,11 @@ class Map {
     Status next_key(const void* key, void* next) noexcept { return ops_->next_key(*this, key, next); }
     /// Number of elements that exist (an array: max_entries).
     [[nodiscard]] std::uint32_t count() const noexcept { return ops_->count(*this); }
+    /// Calls `function` with `state` and each element's key and value, both aligned to 8 bytes, until it
+    /// returns false; at most max_entries times. Returns how often. Meanwhile `function` itself and other
+    /// threads may change the map: elements that are there all the time are visited once, as far as the bound
+    /// allows, others once or never. Errors: NotSupported - the elements are not bytes. Inside.
+    StatusOr<std::uint32_t> visit(VisitFunction function, void* state) noexcept;
     /// Address of element 0's value if direct value access is possible (an array of bytes), else nullptr.
     [[nodiscard]] void* direct_value() const noexcept { return direct_value_; }
     /// Bytes from one value to the next if direct value access is possible, else 0.

@@ -96,6 +96,7 @@ constinit const MapOps ProgArrayMap::kOps{
     .erase = erase,
     .next_key = next_index,
     .count = count,
+    .visit = nullptr,
 };
 
 }  // namespace

@@ -50,6 +50,11 @@ Status Map::update(const void* key, const void* value, std::uint64_t flags) noex
     return ops_->update(*this, key, value, flags);
 }
 
+StatusOr<std::uint32_t> Map::visit(VisitFunction function, void* state) noexcept {
+    if (ops_->visit == nullptr) return std::unexpected(Status::NotSupported);
+    return ops_->visit(*this, function, state);
+}
+
 bool Map::take_region(std::uint64_t bytes) noexcept {
     region_bytes_ = static_cast<std::size_t>(round_up(bytes, platform::kPageBytes));
     region_ = static_cast<std::byte*>(platform::allocate_pages(region_bytes_));

@@ -140,6 +140,7 @@ class SectionResolver {
             EBPF_TRY_VOID(resolve_call(function, slot, value, relocation));
             return 1U;
         }
+        if (family == spec::Family::CallRegister) normalise_call_register(function, slot, value);
         if (relocation != nullptr) {
             return fail(Status::Malformed,
                         fmt::format("relocation type {} does not fit opcode {:#04x} with src {}",
@@ -147,6 +148,14 @@ class SectionResolver {
         }
         if (form != nullptr && form->may_jump) EBPF_TRY_VOID(check_jump(*form, value, slot, slots));
         return 1U;
+    }
+
+    // Compilers up to clang 18 write the register of callx into the imm field.
+    static void normalise_call_register(Function& function, std::uint32_t slot, isa::Slot value) {
+        if (value.registers != 0 || value.imm <= 0 || value.imm >= spec::kRegisterCount) return;
+        value.registers = static_cast<std::uint8_t>(value.imm);
+        value.imm = 0;
+        store_slot(function.bytecode, slot, value);
     }
 
     static Result<void> check_jump(const spec::FormSpec& form, const isa::Slot& value, std::uint32_t slot,

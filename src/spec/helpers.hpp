@@ -26,7 +26,20 @@ enum class ArgKind : std::uint8_t {
     WriteMemory,  ///< writable memory, which the helper fills; the next argument is its size
     Size,         ///< bytes of the memory before it; may be 0
     SizeNonZero,  ///< bytes of the memory before it; at least 1
+    Callback,  ///< a function of the program, by LoadImm64 CodeAddress: the helper calls it, see CallbackKind
+    CallbackContext,  ///< any initialised value: the callback gets it as it is
 };
+
+/// What a helper calls its Callback argument with, any number of times within its bound; the callback returns
+/// 0 to go on and 1 to stop.
+enum class CallbackKind : std::uint8_t {
+    None,   ///< the helper calls nothing
+    Index,  ///< (index, context): index counts from 0 to r1 - 1, r1 taken as 32 bits and at most kMaxLoops
+    MapElement,  ///< (map, key, value, context): key is read-only; for the elements of the Map argument
+};
+
+/// Most iterations of bpf_loop. Source: Linux include/linux/bpf.h, BPF_MAX_LOOPS.
+inline constexpr std::uint32_t kMaxLoops = 1U << 23U;
 
 enum class ReturnKind : std::uint8_t {
     Scalar,          ///< any number
@@ -39,10 +52,18 @@ enum class LicenceGate : std::uint8_t { Any, Gpl };
 struct Effects {
     bool moves_packet = false;  ///< packet pointers held by the program become invalid
     bool tail_call = false;     ///< does not return when it succeeds
+    CallbackKind calls_back =
+        CallbackKind::None;  ///< before it returns, and what that does is the helper's, too
 };
 inline constexpr Effects kNoEffects{};
-inline constexpr Effects kMovesPacket{.moves_packet = true, .tail_call = false};
-inline constexpr Effects kTailCall{.moves_packet = false, .tail_call = true};
+inline constexpr Effects kMovesPacket{
+    .moves_packet = true, .tail_call = false, .calls_back = CallbackKind::None};
+inline constexpr Effects kTailCall{
+    .moves_packet = false, .tail_call = true, .calls_back = CallbackKind::None};
+inline constexpr Effects kCallsForIndices{
+    .moves_packet = false, .tail_call = false, .calls_back = CallbackKind::Index};
+inline constexpr Effects kCallsForElements{
+    .moves_packet = false, .tail_call = false, .calls_back = CallbackKind::MapElement};
 
 struct HelperSpec {
     std::uint32_t id;

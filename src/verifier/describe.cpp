@@ -75,6 +75,8 @@ std::string describe_value(const Value& value, const Request* request) {
             return fmt::format("a pointer to a value of {}, or null", map_name(value.map, request));
         case Kind::Memory:
             return "a pointer to the program's memory" + at_offset(value);
+        case Kind::MapKey:
+            return fmt::format("a pointer to a key of {}{}", map_name(value.map, request), at_offset(value));
         case Kind::Code:
             return fmt::format("the address of the function {}", function_name(value.map, request));
     }

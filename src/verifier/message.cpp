@@ -51,6 +51,10 @@ const char* expected_text(spec::ArgKind kind) {
         case spec::ArgKind::Size:
         case spec::ArgKind::SizeNonZero:
             return "a size";
+        case spec::ArgKind::Callback:
+            return "the address of a function";
+        case spec::ArgKind::CallbackContext:
+            return "an initialised value";
     }
     return "something else";
 }
@@ -117,6 +121,10 @@ class Text {
             return fmt::format("{} is {}, {} does not stay inside the frame, which is -512..-1", reg(),
                                known(), access());
         }
+        if (finding_.rule == Rule::MapKeyBounds) {
+            return fmt::format("{} is {}, {} does not stay inside the key of {} bytes", reg(), known(),
+                               access(), finding_.available);
+        }
         if (finding_.rule == Rule::MemoryBounds) {
             return fmt::format("{} is {}, {} does not stay inside the memory of {} bytes", reg(), known(),
                                access(), finding_.available);
@@ -160,6 +168,9 @@ class Text {
         if (finding_.rule == Rule::FrameEscape) {
             return fmt::format("{} is {} of the called function, and would be {}", reg(), known(),
                                finding_.note);
+        }
+        if (finding_.rule == Rule::CallbackReturn) {
+            return fmt::format("r0 is {} when the callback returns, it must be 0 or 1", known());
         }
         return fmt::format("r0 is {} at the end of the program, it must be in {}..{}", known(), finding_.low,
                            finding_.high);
@@ -228,6 +239,7 @@ class Text {
             case Rule::MapValueBounds:
             case Rule::StackBounds:
             case Rule::MemoryBounds:
+            case Rule::MapKeyBounds:
             case Rule::OffsetRange:
                 return bounds_text();
             case Rule::Uninitialised:
@@ -241,6 +253,7 @@ class Text {
             case Rule::PartialPointer:
             case Rule::FrameEscape:
             case Rule::ReturnValue:
+            case Rule::CallbackReturn:
                 return type_text();
             case Rule::ContextField:
             case Rule::ContextModified:

@@ -37,6 +37,17 @@ std::optional<std::uint32_t> called_function(const analysis::Exploration& explor
     return std::nullopt;
 }
 
+/// True if the helper called at `slot` calls functions of the program.
+bool calls_back(const analysis::Exploration& exploration, const check::Program& program, std::uint32_t slot) {
+    const isa::Instruction& instruction = program.code[slot];
+    std::optional<std::uint32_t> helper;
+    if (instruction.spec().family == Family::CallHelper) helper = static_cast<std::uint32_t>(instruction.imm);
+    for (const analysis::CallTarget& call : exploration.calls) {
+        if (call.slot == slot && call.callee.is_helper) helper = call.callee.number;
+    }
+    return helper && check::callback_kind(*helper) != spec::CallbackKind::None;
+}
+
 /// The instructions of the path that failed, in order; the failing one is not among them.
 std::vector<Step> walk(const analysis::Exploration& exploration, const check::Program& program) {
     std::vector<analysis::Decision> decisions;
@@ -59,6 +70,15 @@ std::vector<Step> walk(const analysis::Exploration& exploration, const check::Pr
             decisions.pop_back();
         }
         if (step.is_taken) next = static_cast<std::uint32_t>(isa::jump_target(instruction, form, slot));
+        if (calls_back(exploration, program, slot)) {
+            if (decisions.empty()) break;
+            step.is_taken = decisions.back().is_taken;
+            if (step.is_taken) {
+                returns.push_back(slot);  // where the helper may call once more
+                next = decisions.back().function;
+            }
+            decisions.pop_back();
+        }
         if (const auto function = called_function(exploration, program, slot)) {
             returns.push_back(next);
             next = *function;
@@ -84,6 +104,10 @@ bool writes(const isa::Instruction& instruction, unsigned reg) {
     return is_call && reg <= 5;
 }
 
+bool is_callback_entry(const Step& step, const spec::FormSpec& form) {
+    return step.is_taken && (form.family == Family::CallHelper || form.family == Family::CallRegister);
+}
+
 /// Steps, by index, that made `reg`: its last writer, that one's source, and so on, newest first.
 std::vector<std::size_t> makers(const std::vector<Step>& steps, const check::Program& program, unsigned reg,
                                 std::uint32_t depth) {
@@ -92,10 +116,15 @@ std::vector<std::size_t> makers(const std::vector<Step>& steps, const check::Pro
         const Step& step = steps[i - 1];
         const isa::Instruction& instruction = program.code[step.slot];
         const spec::FormSpec& form = instruction.spec();
-        const bool is_call = form.family == Family::CallLocal || form.family == Family::CallRegister;
+        const bool is_call =
+            form.family == Family::CallLocal || (form.family == Family::CallRegister && !step.is_taken);
         if (is_call && step.depth + 1 == depth && reg >= 1 && reg <= 5) {
             depth = step.depth;  // an argument: made in the caller
             continue;
+        }
+        if (is_callback_entry(step, form) && step.depth + 1 == depth && reg <= 5) {
+            found.push_back(i - 1);  // the helper made it
+            break;
         }
         if (step.depth != depth || !writes(instruction, reg)) continue;
         found.push_back(i - 1);
@@ -129,7 +158,8 @@ std::vector<std::string> trace_of(const analysis::Exploration& exploration, cons
     if (steps.empty()) return lines;
     std::uint32_t depth = steps.back().depth;
     const Family last = program.code[steps.back().slot].spec().family;
-    if (called_function(exploration, program, steps.back().slot)) ++depth;
+    const bool enters_callback = is_callback_entry(steps.back(), program.code[steps.back().slot].spec());
+    if (enters_callback || called_function(exploration, program, steps.back().slot)) ++depth;
     if (last == Family::Exit && depth > 0) --depth;
     std::vector<std::size_t> shown = makers(steps, program, reg, depth);
     std::size_t branches = 0;

@@ -23,6 +23,7 @@ using Clock = std::chrono::steady_clock;
 /// States kept apart at one point: first few, then, if joining may have cost the proof, many; then, if that
 /// was too much work, hardly any.
 constexpr std::uint32_t kUsualStates = 32;
+/// With many states, calls of callbacks are also counted.
 constexpr std::uint32_t kManyStates = 1024;
 constexpr std::uint32_t kFewStates = 2;
 
@@ -140,6 +141,7 @@ class Verification {
         // Keeping more states than usual apart is the way out of a refusal: no budget stops it but work and
         // memory.
         options.path_budget = max_states > kUsualStates ? 0xffffffff : request_.limits.path_budget;
+        options.counts_callbacks = max_states > kUsualStates;
         options.max_instructions = request_.limits.instructions;
         options.max_memory_bytes = request_.limits.memory_bytes;
         options.is_out_of_time = [this] { return Clock::now() > deadline_; };
@@ -226,6 +228,7 @@ class Verification {
             case check::Kind::PacketEnd:
             case check::Kind::Map:
             case check::Kind::MapValueOrNull:
+            case check::Kind::MapKey:
             case check::Kind::Code:
                 return AccessKind::None;
         }

@@ -33,6 +33,7 @@ class Observer {
   private:
     static constexpr std::size_t kMostSteps = 2'000'000;
 
+    [[nodiscard]] bool may_read_key(std::uint32_t slot) const;
     void check_access(const interp::Observation& seen);
     void check_state(const interp::Observation& seen);
 

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "kernel_functions.hpp"
 #include "spec/instructions.hpp"
 
 namespace ebpf::support {
@@ -29,6 +30,13 @@ bool access_element(int command, const FileDescriptor& map, const void* key, con
     attributes.key = address(key);
     attributes.value = address(value);
     return bpf(command, attributes) == 0;
+}
+
+FileDescriptor load_types(const std::vector<std::byte>& btf) {
+    bpf_attr attributes{};
+    attributes.btf = address(btf.data());
+    attributes.btf_size = static_cast<std::uint32_t>(btf.size());
+    return FileDescriptor(bpf(BPF_BTF_LOAD, attributes));
 }
 
 }  // namespace
@@ -81,6 +89,15 @@ FileDescriptor load_kernel_program(const KernelProgram& program, std::string* lo
     attributes.insn_cnt = static_cast<std::uint32_t>(program.bytecode.size() / spec::kSlotBytes);
     attributes.license = address(program.is_gpl ? "GPL" : "Proprietary");
     attributes.fd_array = address(maps.data());
+    const FunctionTypes types = function_types(program.bytecode);
+    FileDescriptor btf;
+    if (!types.records.empty()) {
+        btf = load_types(types.btf);
+        attributes.prog_btf_fd = btf.number();
+        attributes.func_info_rec_size = sizeof types.records[0];
+        attributes.func_info = address(types.records.data());
+        attributes.func_info_cnt = static_cast<std::uint32_t>(types.records.size());
+    }
     long fd = bpf(BPF_PROG_LOAD, attributes);
     if (fd >= 0 || log == nullptr) return FileDescriptor(fd);
     // Writing a log takes the verifier long: only for a refusal.

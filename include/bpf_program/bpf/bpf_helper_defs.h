@@ -33,3 +33,9 @@ static long (*const bpf_tail_call)(void *ctx, void *prog_array_map, __u32 index)
 
 /* Moves the start of the packet by delta bytes. */
 static long (*const bpf_xdp_adjust_head)(struct xdp_md *xdp_md, int delta) = (void *)44;
+
+/* Calls a static function for each element of a map, until it returns 1; returns how many were visited. */
+static long (*const bpf_for_each_map_elem)(void *map, void *callback_fn, void *callback_ctx, __u64 flags) = (void *)164;
+
+/* Calls a static function nr_loops times at most, until it returns 1; returns how often it was called. */
+static long (*const bpf_loop)(__u32 nr_loops, void *callback_fn, void *callback_ctx, __u64 flags) = (void *)181;

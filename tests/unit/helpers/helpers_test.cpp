@@ -7,6 +7,7 @@
 #include <array>
 #include <cstring>
 #include <set>
+#include <vector>
 
 #include "ebpf/contexts.h"
 #include "epoch/epoch.hpp"
@@ -45,6 +46,66 @@ TEST(Bindings, CoverTheTable) {
         EXPECT_NE(binding.function, nullptr) << row->name;
     }
     EXPECT_EQ(bound.size(), spec::helpers().size());
+}
+
+/// What callbacks were called with; they return 1 once there are `most` of them.
+struct Called {
+    std::vector<std::array<std::uint64_t, 5>> arguments;
+    std::size_t most = 1000;
+    static std::uint64_t call_back(engine::Invocation& invocation, std::uint64_t code, std::uint64_t r1,
+                                   std::uint64_t r2, std::uint64_t r3, std::uint64_t r4) noexcept {
+        auto& self = *static_cast<Called*>(invocation.engine_state);
+        self.arguments.push_back({code, r1, r2, r3, r4});
+        return self.arguments.size() == self.most ? 1 : 0;
+    }
+};
+
+TEST(Loop, CallsBackUntilToldToStop) {
+    Called called;
+    engine::Invocation invocation;
+    invocation.call_back = Called::call_back;
+    invocation.engine_state = &called;
+    EXPECT_EQ(call(spec::HelperId::loop, invocation, 3, 77, 88, 0), 3U);
+    const std::vector<std::array<std::uint64_t, 5>> expected{
+        {77, 0, 88, 0, 0}, {77, 1, 88, 0, 0}, {77, 2, 88, 0, 0}};
+    EXPECT_EQ(called.arguments, expected);
+    called = {{}, 2};
+    EXPECT_EQ(call(spec::HelperId::loop, invocation, 3, 77, 88, 0), 2U);
+    called = {};
+    EXPECT_EQ(call(spec::HelperId::loop, invocation, 0x100000000, 77, 88, 0), 0U)
+        << "the count is 32 bits wide";
+    EXPECT_EQ(as_signed(call(spec::HelperId::loop, invocation, 3, 77, 88, 1)), -22) << "flags";
+    EXPECT_EQ(as_signed(call(spec::HelperId::loop, invocation, spec::kMaxLoops + 1, 77, 88, 0)), -7);
+    EXPECT_TRUE(called.arguments.empty());
+}
+
+TEST(ForEachMapElem, CallsBackWithMapKeyAndValue) {
+    epoch::Domain* domain = *epoch::Domain::create(1);
+    maps::Map* map = *maps::Map::create(
+        {.type = spec::MapType::Array, .key_size = 4, .value_size = 8, .max_entries = 3, .flags = 0},
+        *domain);
+    {
+        const epoch::Guard guard(*domain, 0);
+        Called called;
+        engine::Invocation invocation;
+        invocation.call_back = Called::call_back;
+        invocation.engine_state = &called;
+        const auto for_each = spec::HelperId::for_each_map_elem;
+        EXPECT_EQ(call(for_each, invocation, address(map), 77, 88, 0), 3U);
+        ASSERT_EQ(called.arguments.size(), 3U);
+        for (std::uint32_t i = 0; i < 3; ++i) {
+            EXPECT_EQ(called.arguments[i][0], 77U);
+            EXPECT_EQ(called.arguments[i][1], address(map));
+            EXPECT_EQ(called.arguments[i][3], address(map->lookup(&i)));
+            EXPECT_EQ(called.arguments[i][4], 88U);
+        }
+        called = {{}, 1};
+        EXPECT_EQ(call(for_each, invocation, address(map), 77, 88, 0), 1U);
+        EXPECT_EQ(as_signed(call(for_each, invocation, address(map), 77, 88, 4)), -22) << "flags";
+        EXPECT_EQ(called.arguments.size(), 1U);
+    }
+    maps::Map::destroy(map);
+    epoch::Domain::destroy(domain);
 }
 
 TEST(Bindings, OfMapsLeadToTheirValues) {

@@ -9,6 +9,7 @@
 
 #include "ebpf/contexts.h"
 #include "isa/encode.hpp"
+#include "spec/helpers.hpp"
 
 namespace ebpf::lower {
 namespace {
@@ -172,6 +173,17 @@ TEST(Lower, MakesCallsThroughRegistersDirect) {
     EXPECT_EQ(code[2], simple({.family = spec::Family::CallLocal}, 0, 4));
     EXPECT_EQ(code[3], simple({.family = spec::Family::CallHelper}, 0, 5));
     EXPECT_EQ(code[4].spec().family, spec::Family::Alu) << "a call that no path reaches";
+}
+
+TEST(Lower, LeavesAddressesOfCodeToHelpersThatCallBack) {
+    auto code = code_with_calls();
+    const auto address = code[0];
+    verifier::Report report;
+    report.accesses.assign(code.size(), AccessKind::None);
+    report.calls = {{2, false, 7}, {3, true, static_cast<std::uint32_t>(spec::HelperId::loop)}};
+    ASSERT_TRUE(lower(code, spec::ProgramType::Memory, report));
+    EXPECT_EQ(code[0], address);
+    EXPECT_EQ(code[2].spec().family, spec::Family::CallLocal);
 }
 
 TEST(Lower, RefusesCallsThatAreNone) {

@@ -298,6 +298,100 @@ TEST_F(MapTest, HashKeepsItsCountUnderConcurrentWriters) {
     EXPECT_LE(found, 64U);
 }
 
+struct Seen {
+    std::vector<std::pair<std::uint32_t, std::uint64_t>> elements;
+    Map* map = nullptr;
+    std::size_t most = 1000;
+    bool deletes = false;
+    bool moves_on = false;
+    static bool visit(void* state, const void* key, void* value) noexcept {
+        auto& seen = *static_cast<Seen*>(state);
+        std::uint32_t number = 0;
+        std::uint64_t content = 0;
+        std::memcpy(&number, key, sizeof number);
+        std::memcpy(&content, value, sizeof content);
+        seen.elements.emplace_back(number, content);
+        EXPECT_EQ(reinterpret_cast<std::uintptr_t>(key) % 8, 0U);
+        if (seen.deletes || seen.moves_on) {
+            EXPECT_EQ(seen.map->erase(key), Status::Ok);
+        }
+        if (seen.moves_on) {
+            number += 1000;
+            EXPECT_EQ(seen.map->update(&number, value, spec::kUpdateAny), Status::Ok);
+        }
+        return seen.elements.size() < seen.most;
+    }
+};
+
+TEST_F(MapTest, ArrayVisitsElementsInOrderUntilToldToStop) {
+    make(array_of(8, 5));
+    for (std::uint32_t key = 0; key < 5; ++key) {
+        const std::uint64_t value = 10 + key;
+        ASSERT_EQ(in_scope([&] { return map->update(&key, &value, spec::kUpdateAny); }), Status::Ok);
+    }
+    Seen seen;
+    seen.map = map;
+    const epoch::ReaderScope scope(*domain);
+    EXPECT_EQ(map->visit(Seen::visit, &seen), 5U);
+    using Element = std::pair<std::uint32_t, std::uint64_t>;
+    const std::vector<Element> expected{{0, 10}, {1, 11}, {2, 12}, {3, 13}, {4, 14}};
+    EXPECT_EQ(seen.elements, expected);
+    Seen two;
+    two.most = 2;
+    EXPECT_EQ(map->visit(Seen::visit, &two), 2U);
+    EXPECT_EQ(two.elements.size(), 2U);
+}
+
+TEST_F(MapTest, HashVisitsEveryElementOnce) {
+    make(hash_of(4, 8, 300));
+    const epoch::ReaderScope scope(*domain);
+    for (std::uint32_t key = 0; key < 300; ++key) {
+        const std::uint64_t value = key * 7;
+        ASSERT_EQ(map->update(&key, &value, spec::kUpdateAny), Status::Ok);
+    }
+    for (const bool deletes : {false, true}) {
+        Seen seen;
+        seen.map = map;
+        seen.deletes = deletes;
+        EXPECT_EQ(map->visit(Seen::visit, &seen), 300U);
+        std::set<std::uint32_t> keys;
+        for (const auto& [key, value] : seen.elements) {
+            EXPECT_EQ(value, key * 7U);
+            keys.insert(key);
+        }
+        EXPECT_EQ(keys.size(), 300U);
+    }
+    EXPECT_EQ(map->count(), 0U);
+}
+
+TEST_F(MapTest, HashVisitEndsThoughElementsMoveOn) {
+    make(hash_of(4, 8, 16));
+    const epoch::ReaderScope scope(*domain);
+    for (std::uint32_t key = 0; key < 16; ++key) {
+        const std::uint64_t value = key;
+        ASSERT_EQ(map->update(&key, &value, spec::kUpdateAny), Status::Ok);
+    }
+    for (int round = 0; round < 8; ++round) {
+        Seen seen;
+        seen.map = map;
+        seen.moves_on = true;
+        const auto visited = map->visit(Seen::visit, &seen);
+        ASSERT_TRUE(visited);
+        EXPECT_LE(*visited, 16U);
+        EXPECT_EQ(*visited, seen.elements.size());
+    }
+    EXPECT_EQ(map->count(), 16U);
+}
+
+TEST_F(MapTest, ProgArrayHasNoElementsToVisit) {
+    make({.type = MapType::ProgArray, .key_size = 4, .value_size = 4, .max_entries = 2, .flags = 0});
+    Seen seen;
+    const epoch::ReaderScope scope(*domain);
+    const auto visited = map->visit(Seen::visit, &seen);
+    ASSERT_FALSE(visited);
+    EXPECT_EQ(visited.error(), Status::NotSupported);
+}
+
 TEST_F(MapTest, ProgArrayHoldsOpaquePrograms) {
     Map& programs =
         make({.type = MapType::ProgArray, .key_size = 4, .value_size = 4, .max_entries = 2, .flags = 0});
