@@ -87,11 +87,62 @@ void Emitter::plan_layout() {
         }
     }
     layout_.clear();
+    std::vector<ir::BlockId> exits;
     for (ir::BlockId block = 0; block < count; ++block) {
-        if (block == 0 || forward_[block] == block) layout_.push_back(block);
+        if (block != 0 && forward_[block] != block) continue;
+        if (is_early_exit(block)) {
+            merge_exit(block, exits);
+        } else {
+            layout_.push_back(block);
+        }
     }
     is_loop_top_.assign(count, false);
     rotate_loops(layout_);
+    layout_.insert(layout_.end(), exits.begin(), exits.end());
+}
+
+// Whether the block is one side of a branch, does nothing but return, and the other side does more. Such
+// tests are mostly passed, and the way on is better not jumped over.
+bool Emitter::is_early_exit(ir::BlockId block) const {
+    const auto returns = [&](ir::BlockId it) {
+        const std::uint32_t first = source_.selected.selection.block_begin[it];
+        if (source_.selected.selection.block_begin[it + 1] - first != 1) return false;
+        return source_.selected.shapes[first].form == Form::Return;
+    };
+    const auto leaves = [&](ir::BlockId it) {
+        const std::uint32_t first = source_.selected.selection.block_begin[it];
+        if (source_.selected.selection.block_begin[it + 1] - first != 1) return false;
+        return returns(it) || (source_.selected.shapes[first].form == Form::Jump &&
+                               returns(resolved(source_.function.blocks[it].successors[0])));
+    };
+    const ir::Block& it = source_.function.blocks[block];
+    if (it.predecessors.size() != 1 || !leaves(block)) return false;
+    const auto& ways = source_.function.blocks[it.predecessors[0]].successors;
+    return ways[1] != ir::kNone && !leaves(resolved(ways[0] == block ? ways[1] : ways[0]));
+}
+
+// Adds an exit, or leads it to one that does the same.
+void Emitter::merge_exit(ir::BlockId block, std::vector<ir::BlockId>& exits) {
+    constexpr std::size_t kMostCompared = 16;
+    const auto& begin = source_.selected.selection.block_begin;
+    const auto same_move = [](const Move& a, const Move& b) {
+        return a.from == b.from && a.to == b.to && a.is_swap == b.is_swap;
+    };
+    const auto target = [&](ir::BlockId it) {
+        const ir::BlockId next = source_.function.blocks[it].successors[0];
+        return next == ir::kNone ? next : resolved(next);
+    };
+    for (std::size_t i = exits.size() - std::min(exits.size(), kMostCompared); i < exits.size(); ++i) {
+        // Two blocks that return by themselves return different values.
+        if (target(exits[i]) != target(block) || target(block) == ir::kNone) continue;
+        if (!std::ranges::equal(source_.allocation.moves_before(begin[exits[i]]),
+                                source_.allocation.moves_before(begin[block]), same_move)) {
+            continue;
+        }
+        forward_[block] = exits[i];
+        return;
+    }
+    exits.push_back(block);
 }
 
 // Puts a loop's test at its end: the header, if it may leave the loop, goes behind the block that jumps back

@@ -71,6 +71,8 @@ class Emitter {
     // emit_function.cpp
     void plan_frame();
     void plan_layout();
+    bool is_early_exit(ir::BlockId block) const;
+    void merge_exit(ir::BlockId block, std::vector<ir::BlockId>& exits);
     void rotate_loops(std::vector<ir::BlockId>& order);
     void estimate_sizes();
     ir::BlockId resolved(ir::BlockId block) const;
