@@ -81,7 +81,9 @@ std::uint64_t run_observed(const engine::Image& image, engine::Invocation& invoc
     ObservedRun<Observer> run{machine, observer};
     invocation.call_back = ObservedRun<Observer>::call_back;
     invocation.engine_state = &run;
-    return run.run(program.ops, registers);
+    const std::uint64_t result = run.run(program.ops, registers);
+    invocation.engine_state = nullptr;  // `run` ends here
+    return result;
 }
 
 }  // namespace ebpf::interp
