@@ -17,9 +17,8 @@ using namespace ebpf;
 
 constexpr const char* kFooter =
     "The C needs include/ebpf/native_operations.h and is compiled with: cc -O2 -fwrapv -shared -fPIC\n"
-    "The image runs where `ebpfctl --engine native --image IMAGE prog load FILE.o ...` loads the same "
-    "programs: the\n"
-    "context verifies them itself and compares a hash.\n"
+    "An image is loaded with: ebpfctl prog load FILE.o PATH --engine native --image IMAGE\n"
+    "The context verifies FILE.o itself and compares a hash; only the owner of the context may load images.\n"
     "Exit codes: 0 done, 1 refused by the verifier or not found, 2 wrong usage, 3 internal error, 4 no "
     "compiler, or "
     "a file cannot be written";

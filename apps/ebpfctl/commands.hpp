@@ -18,6 +18,7 @@ struct Options {
     std::string context;              ///< "", "inproc", "unix:PATH" or PATH
     std::string explain;              ///< prog verify: a rule to explain
     std::uint64_t memory_length = 0;  ///< for programs of type memory
+    std::string image;                ///< path of a native image, for engine native
     std::string engine = "auto";      ///< for programs that are loaded
 };
 

@@ -49,8 +49,14 @@ Result<Handle> load_file(Client& client, const object::ObjectSpec& object, const
                          const Options& options) {
     EBPF_TRY(const spec::Engine engine, chosen_engine(options));
     EBPF_TRY(const auto* program, client::find_program(object, file.program));
-    EBPF_TRY(auto loaded, client::load_object(client, object, {program},
-                                              {.memory_length = options.memory_length, .engine = engine}));
+    client::LoadOptions load{.memory_length = options.memory_length, .engine = engine};
+    if (!options.image.empty()) {
+        if (engine != spec::Engine::Auto && engine != spec::Engine::Native)
+            return fail(Status::InvalidArgument, "--image is for --engine native");
+        load.engine = spec::Engine::Native;
+        EBPF_TRY(load.image, platform::read_file(options.image, spec::kMaxImageBytes));
+    }
+    EBPF_TRY(auto loaded, client::load_object(client, object, {program}, load));
     client::Offered& offered = loaded.programs.front().offered;
     if (offered.program.is_empty()) return std::unexpected(rejection(program->name, offered.report));
     return std::move(offered.program);

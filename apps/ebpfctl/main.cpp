@@ -70,6 +70,8 @@ void add_commands(CLI::App& app, Invocation& invocation) {
             verb->add_option("--engine", invocation.options.engine,
                              "what runs a program of a FILE: auto, interpreter, jit or native")
                 ->default_str("auto");
+            verb->add_option("--image", invocation.options.image,
+                             "native image of the FILE, as bpf2c makes them; for --engine native");
         }
         if (std::string_view(command.verb) == "verify")
             verb->add_option("--explain", invocation.options.explain,

@@ -130,6 +130,7 @@ Result<Offered> offer(Client& client, const object::ObjectSpec& object, const ob
     request.name = program.name;
     request.licence = object.licence;
     request.bytecode = std::move(trimmed.bytecode);
+    request.image = options.image;
     request.lines = lines_of(program);
     request.subprograms = subprograms_of(program);
     std::vector<const Handle*> handles;

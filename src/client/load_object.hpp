@@ -38,6 +38,7 @@ struct LoadedObject {
 struct LoadOptions {
     std::uint64_t memory_length = 0;  ///< for programs of type memory
     spec::Engine engine = spec::Engine::Auto;
+    Bytes image = {};                           ///< engine Native: the image's bytes
     std::string pin_directory = "/sys/fs/bpf";  ///< for maps with LIBBPF_PIN_BY_NAME, in a lasting context
 };
 

@@ -20,6 +20,7 @@ namespace ebpf::protocol {
 
 using spec::kMaxBytecodeBytes;
 using spec::kMaxCounters;
+using spec::kMaxImageBytes;
 using spec::kMaxInterfaceBytes;
 using spec::kMaxKeyBytes;
 using spec::kMaxLines;

@@ -12,6 +12,7 @@
 #include "object/object_spec.hpp"
 #include "platform/hash.hpp"
 #include "service/compile.hpp"
+#include "service/native_image.hpp"
 
 namespace ebpf::service {
 namespace {
@@ -56,14 +57,19 @@ Result<verifier::Request> bind(const protocol::ProgramLoadRequest& message, cons
     return request;
 }
 
+std::vector<engine::MapBinding> bindings_of(const Maps& maps) {
+    std::vector<engine::MapBinding> bindings;
+    for (const auto& map : maps) bindings.push_back(map->binding());
+    return bindings;
+}
+
 /// Steps `lower` and `compile`.
 Result<Compiled> make_image(Call& call, const verifier::Request& request, const verifier::Report& report,
                             const Maps& maps, spec::Engine engine) {
     auto code = isa::decode(request.bytecode, request.groups);
     if (!code) return std::unexpected(isa::to_error(code.error()));
     EBPF_TRY_VOID(lower::lower(*code, request.type, report));
-    std::vector<engine::MapBinding> bindings;
-    for (const auto& map : maps) bindings.push_back(map->binding());
+    const auto bindings = bindings_of(maps);
     return compile({.code = *code,
                     .accesses = report.accesses,
                     .bindings = {bindings, helpers::bindings()},
@@ -81,8 +87,9 @@ Result<Ref<runtime::ProgramObject>> publish(Call& call, const verifier::Request&
     definition.image = compiled.image.release();
     definition.maps = maps;
     definition.bytecode = request.bytecode;
-    const auto digest = platform::sha256(request.bytecode);
-    std::memcpy(definition.tag, digest.data(), sizeof(definition.tag));
+    const auto tag = protocol::program_tag(request.bytecode);
+    static_assert(sizeof(tag) == sizeof(definition.tag));
+    std::memcpy(definition.tag, tag.data(), sizeof(definition.tag));
     definition.memory_length = request.memory_length;
     definition.is_gpl_compatible = request.is_gpl;
     definition.creator_uid = call.caller.uid;
@@ -94,12 +101,24 @@ Result<Ref<runtime::ProgramObject>> publish(Call& call, const verifier::Request&
     return *std::move(program);
 }
 
+/// The same for a program whose code comes with it.
+Result<Loaded> load_with_image(Call& call, const verifier::Request& request, std::span<const std::byte> image,
+                               const Maps& maps) {
+    const auto bindings = bindings_of(maps);
+    EBPF_TRY(auto native, load_native(call, request, image, {bindings, helpers::bindings()}));
+    if (native.report.verdict != verifier::Verdict::Accept) return Loaded{std::move(native.report), {}};
+    EBPF_TRY(auto program, publish(call, request, {std::move(native.image), {}}, maps));
+    return Loaded{std::move(native.report), std::move(program)};
+}
+
 Result<Loaded> load_bound(Call& call, const protocol::ProgramLoadRequest& message, const Maps& maps) {
     EBPF_TRY(const auto request, bind(message, maps));
+    const auto engine = static_cast<spec::Engine>(message.engine);
+    if (engine == spec::Engine::Native) return load_with_image(call, request, message.image, maps);
+    if (!message.image.empty()) return fail(Status::InvalidArgument, "an image is for engine native only");
     EBPF_TRY(auto report, verify_checked(call.service.verifier(), request));
     if (report.verdict != verifier::Verdict::Accept) return Loaded{std::move(report), {}};
-    EBPF_TRY(auto compiled,
-             make_image(call, request, report, maps, static_cast<spec::Engine>(message.engine)));
+    EBPF_TRY(auto compiled, make_image(call, request, report, maps, engine));
     EBPF_TRY(auto program, publish(call, request, std::move(compiled), maps));
     return Loaded{std::move(report), std::move(program)};
 }

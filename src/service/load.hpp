@@ -19,7 +19,7 @@ struct Loaded {
 
 /// Takes a program all the way in. A refusal by the verifier is a result, not an error.
 /// Errors: BadHandle, WrongKind - a map; NotSupported - an unknown program type or engine; NoPermission -
-/// the engine is not allowed here; Internal - an accepted
+/// the engine or the image is not allowed here; those of load_native(); Internal - an accepted
 /// program could
 ///   not be lowered or compiled, or the report does not belong to the request; OutOfMemory.
 Result<Loaded> load_program(Call& call, const protocol::ProgramLoadRequest& message);

@@ -18,6 +18,7 @@ inline constexpr std::size_t kMaxErrorBytes = 16384;
 inline constexpr std::size_t kMaxBytecodeBytes = std::size_t{8} << 20U;  ///< 1,048,576 slots
 inline constexpr std::size_t kMaxMachineCodeBytes = std::size_t{16} << 20U;
 inline constexpr std::size_t kMaxMachineSlots = std::size_t{1} << 20U;
+inline constexpr std::size_t kMaxImageBytes = std::size_t{16} << 20U;  ///< a native image
 inline constexpr std::size_t kMaxTypesBytes = std::size_t{8} << 20U;
 inline constexpr std::size_t kMaxTestBytes = 65536;
 inline constexpr std::size_t kMaxTestOutputBytes = kMaxTestBytes + 4096;  ///< a program may grow its packet

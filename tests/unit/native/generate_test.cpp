@@ -96,7 +96,9 @@ TEST(Generate, NamesWhatItCannotTranslate) {
 }
 
 TEST(Text, StaysTextWhateverIsInIt) {
-    EXPECT_EQ(c_string("a\"b\\c\n\xff""1?!"), R"("a\042b\134c\012\3771\077!")");
+    EXPECT_EQ(c_string("a\"b\\c\n\xff"
+                       "1?!"),
+              R"("a\042b\134c\012\3771\077!")");
     EXPECT_EQ(c_comment("end */ int x; /* \n\xc3\xa4"), "end * / int x; / * ...");
     EXPECT_LT(c_comment(std::string(10000, 'x')).size(), 200U);
     Names names;

@@ -14,8 +14,8 @@ constexpr spec::MapShape kRodata{spec::MapType::Array, 4, 8, 1, spec::kMapReadOn
 
 /// Reads a constant, and the memory at it.
 verifier::Request indexed(std::byte index) {
-    auto request = request_for(
-        "r2 = map[idx:0][0]+0\nr2 = *(u64 *)(r2 +0)\nr1 += r2\nr0 = *(u8 *)(r1 +0)\nexit\n", 16);
+    auto request =
+        request_for("r2 = map[idx:0][0]+0\nr2 = *(u64 *)(r2 +0)\nr1 += r2\nr0 = *(u8 *)(r1 +0)\nexit\n", 16);
     request.maps.push_back({".rodata", kRodata, true, std::vector<std::byte>(8)});
     request.maps[0].contents[0] = index;
     return request;
