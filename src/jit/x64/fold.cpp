@@ -20,7 +20,10 @@ bool Selector::fits_imm(std::int64_t value, spec::Width width) const {
 
 bool Selector::fits_disp(std::int64_t disp) const {
     if (options_.blind_constants) return disp == static_cast<std::int16_t>(disp);
-    return disp == static_cast<std::int32_t>(disp);
+    // Half of what the processor can add: the frame's place relative to the stack pointer, which only the
+    // emitter knows, is added to it.
+    constexpr std::int64_t kMost = std::int64_t{1} << 30U;
+    return disp >= -kMost && disp <= kMost;
 }
 
 // Whether the node can be computed as part of the current one without being computed twice, and without
