@@ -94,9 +94,9 @@ bool MemoryVersions::is_same(const LoadEntry& a, const LoadEntry& b) {
 /// What of a store's value a load of `place` would see, if the store covers it.
 std::optional<KnownContents> MemoryVersions::stored(const Function& function, const Place& from,
                                                     const Node& store, const Place& place) {
-    const bool is_same_object = from.base == place.base ||
-                                (from.is_fixed && place.is_fixed && from.object == place.object &&
-                                 from.map == place.map && from.object != Place::Object::Unknown);
+    const bool is_same_object =
+        from.base == place.base || (from.is_fixed && place.is_fixed && from.object == place.object &&
+                                    from.map == place.map && from.object != Place::Object::Unknown);
     if (!is_same_object || store.opcode == Opcode::Atomic) return {};
     const std::int64_t within = place.offset - from.offset;
     if (within < 0 || within + std::int64_t{place.size} > std::int64_t{from.size}) return {};

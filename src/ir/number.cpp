@@ -54,6 +54,7 @@ class Numbering final : private Simplifier {
         memory_.enter(id);
         enter_equalities(id);
         const std::vector<NodeId> nodes = std::exchange(function_.blocks[id].nodes, {});
+        function_.blocks[id].nodes.reserve(nodes.size());
         for (const NodeId node : nodes) number_node(node);
         memory_.leave(id);
     }

@@ -76,6 +76,9 @@ std::vector<BlockId> reverse_postorder(const Function& function) {
 }
 
 void reorder_blocks(Function& function, const std::vector<BlockId>& order) {
+    bool is_in_order = order.size() == function.blocks.size();
+    for (BlockId i = 0; is_in_order && i < order.size(); ++i) is_in_order = order[i] == i;
+    if (is_in_order) return;
     std::vector<BlockId> number(function.blocks.size(), kNone);
     for (BlockId i = 0; i < order.size(); ++i) number[order[i]] = i;
     std::vector<Block> blocks(order.size());

@@ -218,6 +218,22 @@ void Simplifier::strip_stored_value(Draft& draft, bool& is_changed) const {
     is_changed = true;
 }
 
+bool Simplifier::displace_index(Draft& draft) {
+    constexpr std::int64_t kMost = 1 << 30;
+    const NodeId base = draft.a();
+    for (unsigned side = 0; side < 2; ++side) {
+        const NodeId part = input(base, side);
+        if (!is_with_constant(part, Opcode::Add, Width::W64)) continue;
+        const auto more = static_cast<std::int64_t>(value(input(part, 1)));
+        const std::int64_t sum = draft.node.imm + more;
+        if (more <= -kMost || more >= kMost || sum <= -kMost || sum >= kMost) continue;
+        draft.node.imm = sum;
+        draft.inputs[0] = make({{.opcode = Opcode::Add}, {input(base, 1 - side), input(part, 0)}});
+        return true;
+    }
+    return false;
+}
+
 /// Takes constants out of addresses: into the displacement, which costs nothing. Equal addresses then have
 /// equal bases: the end of the frame, element 0 of a map.
 void Simplifier::displace(Draft& draft, bool& is_changed) {
@@ -233,6 +249,8 @@ void Simplifier::displace(Draft& draft, bool& is_changed) {
         if (!fits(more)) return;
         draft.node.imm += more;
         draft.inputs[0] = input(base, 0);
+    } else if (at.opcode == Opcode::Add && at.width == Width::W64 && displace_index(draft)) {
+        // x + (y + c): the sum without the constant is often there, from neighbouring accesses.
     } else if (at.opcode == Opcode::FrameAddress && at.imm != 0) {
         draft.node.imm += at.imm;
         draft.inputs[0] = make({{.opcode = Opcode::FrameAddress}, {}});

@@ -92,6 +92,7 @@ class Simplifier {
     NodeId select(const Draft& draft);
     void strip_stored_value(Draft& draft, bool& is_changed) const;
     void displace(Draft& draft, bool& is_changed);
+    bool displace_index(Draft& draft);
 
     // Parts of compare(), for everything with a condition.
     bool is_decided(const Draft& draft, bool& holds) const;

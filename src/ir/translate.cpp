@@ -57,8 +57,10 @@ class Translator {
 
     Function run(std::uint32_t parameter_count) {
         function_.parameter_count = parameter_count;
-        function_.nodes.reserve(code_.size() * 2);
-        function_.inputs.reserve(code_.size() * 3);
+        std::size_t slots = 0;
+        for (const SlotBlock& part : slot_blocks_) slots += part.end - part.begin;
+        function_.nodes.reserve(slots + slots / 2 + slot_blocks_.size() * 2);
+        function_.inputs.reserve(slots * 2);
         make_blocks();
         make_entry(parameter_count);
         for (std::uint32_t i = 0; i < slot_blocks_.size(); ++i) fill(i);
@@ -78,6 +80,9 @@ class Translator {
         function_.blocks[1].predecessors.push_back(0);
         for (std::uint32_t i = 0; i < slot_blocks_.size(); ++i) {
             Block& block = function_.blocks[i + 1];
+            const std::size_t slots = slot_blocks_[i].end - slot_blocks_[i].begin;
+            block.nodes.reserve(slots + slots / 2 + 4);
+            block.predecessors.reserve(slot_blocks_[i].predecessors.size());
             for (const std::uint32_t before : slot_blocks_[i].predecessors)
                 block.predecessors.push_back(before + 1);
             for (unsigned j = 0; j < 2; ++j) {
