@@ -13,6 +13,8 @@ namespace {
 using spec::Width;
 
 constexpr std::size_t kMostParts = 8;
+constexpr unsigned kMostVisited = 48;           ///< nodes of one value
+constexpr std::size_t kMostBlockNodes = 20000;  ///< searching longer blocks would take too long
 
 /// A load whose bytes are part of a value.
 struct Part {
@@ -41,6 +43,7 @@ class LoadCombiner {
             }
         }
         for (BlockId id = 0; id < function_.blocks.size(); ++id) {
+            if (function_.blocks[id].nodes.size() > kMostBlockNodes) continue;
             const std::vector<NodeId> nodes = function_.blocks[id].nodes;
             // Whole values before their parts: roots first.
             for (const bool is_inner : {false, true}) {
@@ -71,7 +74,7 @@ class LoadCombiner {
     bool collect(NodeId id, unsigned shift, unsigned end, std::vector<Part>& parts) {
         const Node& node = function_.nodes[id];
         const unsigned width = node.width == Width::W32 ? 32 : 64;
-        if (parts.size() > kMostParts) return false;
+        if (parts.size() > kMostParts || ++visited_ > kMostVisited) return false;
         if (is_joint(node)) {
             end = std::min(end, shift + width);
             return collect(function_.input(node, 0), shift, end, parts) &&
@@ -155,6 +158,7 @@ class LoadCombiner {
     void combine(NodeId root) {
         if (replacements_.find(root) != root) return;
         std::vector<Part> parts;
+        visited_ = 0;
         if (!collect(root, 0, 64, parts) || parts.size() < 2 || parts.size() > kMostParts) return;
         const auto whole = join(parts);
         if (!whole) return;
@@ -192,6 +196,7 @@ class LoadCombiner {
     Replacements replacements_;
     std::vector<std::uint32_t> position_;  ///< by node: order in its block, before anything was combined
     std::vector<bool> is_inner_;           ///< by node: it is part of a value that is put together
+    unsigned visited_ = 0;
     bool is_changed_ = false;
 };
 

@@ -33,6 +33,8 @@ struct Waiting {
     Contents contents;
 };
 
+constexpr std::size_t kMostWaiting = 64;
+
 class StoreCombiner {
   public:
     StoreCombiner(Function& function, const engine::Bindings& bindings)
@@ -64,7 +66,7 @@ class StoreCombiner {
         positions_.resize(function_.nodes.size(), 0);
         positions_[id] = position_;
         if (node.opcode == Opcode::Store) {
-            if (!waiting_.empty() && !may_join(node)) flush();
+            if (waiting_.size() == kMostWaiting || (!waiting_.empty() && !may_join(node))) flush();
             if (waiting_.empty()) {
                 base_ = function_.input(node, 0);
                 region_ = node.region;
@@ -235,13 +237,14 @@ class StoreCombiner {
 
     void rebuild(const std::vector<NodeId>& nodes) {
         if (fresh_.empty()) return;
+        std::ranges::sort(fresh_, {}, [&](const Fresh& fresh) { return positions_[fresh.after]; });
+        auto next = fresh_.begin();
         auto& list = function_.blocks[block_].nodes;
         list.clear();
         for (const NodeId id : nodes) {
             if (!is_dropped_[id]) list.push_back(id);
-            for (const Fresh& fresh : fresh_) {
-                if (fresh.after == id) list.insert(list.end(), fresh.nodes.begin(), fresh.nodes.end());
-            }
+            for (; next != fresh_.end() && next->after == id; ++next)
+                list.insert(list.end(), next->nodes.begin(), next->nodes.end());
         }
     }
 

@@ -68,8 +68,14 @@ class Expander {
         node.slot = slot_;
         const NodeId id = function_.add(node, inputs);
         function_.blocks[block_].nodes.push_back(id);
-        is_changed_ = true;
         return id;
+    }
+
+    /// Makes another node of the call, whose users stay as they are.
+    void become(NodeId call, Node node, std::initializer_list<NodeId> inputs) {
+        const NodeId made = append(node, inputs);
+        function_.nodes[call] = function_.nodes[made];
+        function_.blocks[block_].nodes.back() = call;
     }
     NodeId constant(std::uint64_t value) {
         return append({.opcode = Opcode::Constant, .imm = static_cast<std::int64_t>(value)}, {});
@@ -99,15 +105,13 @@ class Expander {
             const NodeId address = element_address(call, map, index);
             const NodeId none = constant(0);
             const NodeId entries = constant(map.shape.max_entries);
-            const NodeId found =
-                append({.opcode = Opcode::Select, .width = Width::W32, .condition = JumpOp::Lt},
-                       {index, entries, address, none});
-            replacements_.replace(at, found);
+            become(at, {.opcode = Opcode::Select, .width = Width::W32, .condition = JumpOp::Lt},
+                   {index, entries, address, none});
             return true;
         }
         if (map.lookup == nullptr) return false;
         const std::int64_t number = function_.nodes[function_.input(call, 0)].imm;
-        replacements_.replace(at, append({.opcode = Opcode::MapLookup, .imm = number}, {key}));
+        become(at, {.opcode = Opcode::MapLookup, .imm = number}, {key});
         return true;
     }
 
@@ -149,6 +153,7 @@ class Expander {
         auto& nodes = function_.blocks[rest].nodes;
         nodes.insert(nodes.begin(), result);
         replacements_.replace(at, result);
+        is_changed_ = true;
     }
 
     void connect(BlockId from, unsigned side, BlockId to) {
@@ -189,7 +194,7 @@ class Expander {
     Replacements replacements_;
     BlockId block_ = 0;
     std::uint32_t slot_ = 0;
-    bool is_changed_ = false;
+    bool is_changed_ = false;  ///< there are new blocks
 };
 
 }  // namespace

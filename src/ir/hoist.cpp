@@ -11,7 +11,8 @@
 namespace ebpf::ir {
 namespace {
 
-constexpr unsigned kMostHoisted = 10;  ///< for each loop: values that live through it need registers
+constexpr std::size_t kMostWriters = 64;  ///< loads are not compared with more of them
+constexpr unsigned kMostHoisted = 10;     ///< for each loop: values that live through it need registers
 
 class Hoister {
   public:
@@ -39,6 +40,7 @@ class Hoister {
     void hoist(const Loop& loop) {
         const BlockId preheader = preheader_of(loop);
         if (preheader == kNone) return;
+        find_writers(loop);
         unsigned count = 0;
         for (BlockId id = loop.header; id < loop.end; ++id) {
             std::vector<NodeId> kept;
@@ -54,6 +56,15 @@ class Hoister {
                 ++count;
             }
             function_.blocks[id].nodes = std::move(kept);
+        }
+    }
+
+    void find_writers(const Loop& loop) {
+        writers_.clear();
+        for (BlockId id = loop.header; id < loop.end; ++id) {
+            for (const NodeId node : function_.blocks[id].nodes) {
+                if (!writes_of(function_.nodes[node]).is_empty()) writers_.push_back(node);
+            }
         }
     }
 
@@ -78,11 +89,9 @@ class Hoister {
         const bool can_always =
             place.is_fixed || (place.region == Region::Context && place.object == Place::Object::Outside);
         if (!is_always_done && !can_always) return false;
-        for (BlockId id = loop.header; id < loop.end; ++id) {
-            for (const NodeId node : function_.blocks[id].nodes) {
-                const Node& other = function_.nodes[node];
-                if (has_effect(other) && model_.may_write(other, place)) return false;
-            }
+        if (writers_.size() > kMostWriters) return false;
+        for (const NodeId writer : writers_) {
+            if (model_.may_write(function_.nodes[writer], place)) return false;
         }
         return !is_left_early(loop, load, is_always_done);
     }
@@ -102,6 +111,7 @@ class Hoister {
     Function& function_;
     Graph graph_;
     MemoryModel model_;
+    std::vector<NodeId> writers_;  ///< what may write memory in the loop at hand
     bool is_changed_ = false;
 };
 

@@ -5,18 +5,6 @@
 
 namespace ebpf::ir {
 
-std::span<const NodeId> Function::inputs_of(const Node& node) const {
-    const std::size_t count =
-        node.opcode == Opcode::Phi ? blocks[node.block].predecessors.size() : node.input_count;
-    return {inputs.data() + node.first_input, count};
-}
-
-std::span<NodeId> Function::inputs_of(const Node& node) {
-    const std::size_t count =
-        node.opcode == Opcode::Phi ? blocks[node.block].predecessors.size() : node.input_count;
-    return {inputs.data() + node.first_input, count};
-}
-
 NodeId Function::add(Node node, std::span<const NodeId> values) {
     node.first_input = static_cast<std::uint32_t>(inputs.size());
     node.input_count =
@@ -28,10 +16,6 @@ NodeId Function::add(Node node, std::span<const NodeId> values) {
 
 bool has_result(const Node& node) {
     return opcode_spec(node.opcode).has_result && (node.opcode != Opcode::Atomic || node.fetch);
-}
-
-bool has_effect(const Node& node) {
-    return opcode_spec(node.opcode).has_effect;
 }
 
 bool is_terminator(const Node& node) {

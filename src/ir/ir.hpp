@@ -109,8 +109,15 @@ struct Function {
         0;  ///< memory of its own that FrameAddress reaches; 8-byte aligned, at most kMaxFrameBytes
     std::uint32_t parameter_count = 0;
 
-    [[nodiscard]] std::span<const NodeId> inputs_of(const Node& node) const;
-    [[nodiscard]] std::span<NodeId> inputs_of(const Node& node);
+    [[nodiscard]] std::span<const NodeId> inputs_of(const Node& node) const {
+        return {inputs.data() + node.first_input, count_inputs(node)};
+    }
+    [[nodiscard]] std::span<NodeId> inputs_of(const Node& node) {
+        return {inputs.data() + node.first_input, count_inputs(node)};
+    }
+    [[nodiscard]] std::size_t count_inputs(const Node& node) const {
+        return node.opcode == Opcode::Phi ? blocks[node.block].predecessors.size() : node.input_count;
+    }
     /// Returns the i-th input of `node`.
     [[nodiscard]] NodeId input(const Node& node, unsigned i) const { return inputs[node.first_input + i]; }
     [[nodiscard]] bool is_constant(NodeId id) const { return nodes[id].opcode == Opcode::Constant; }
@@ -131,12 +138,24 @@ struct Module {
     std::vector<Function> functions;
 };
 
+/// The set (bit = opcode) of those for which has_effect() holds; ir/opcode.cpp checks it against the table.
+inline constexpr std::uint64_t kOpcodesWithEffect = [] {
+    std::uint64_t set = 0;
+    for (const Opcode opcode : {Opcode::Store, Opcode::Atomic, Opcode::LoadAcquire, Opcode::StoreRelease,
+                                Opcode::CallHelper, Opcode::TailCall, Opcode::CallLocal, Opcode::PacketLoad,
+                                Opcode::Jump, Opcode::Branch, Opcode::Return})
+        set |= std::uint64_t{1} << static_cast<unsigned>(opcode);
+    return set;
+}();
+
 /// Returns whether the node defines a value that others may use.
 bool has_result(const Node& node);
 
 /// Returns whether the node does something besides defining its value, so that it must stay although nobody
 /// uses that: it writes memory, orders memory accesses, calls, may leave the function, or ends the block.
-bool has_effect(const Node& node);
+inline bool has_effect(const Node& node) {
+    return (kOpcodesWithEffect >> static_cast<unsigned>(node.opcode) & 1U) != 0;
+}
 
 /// Returns whether the node ends a block.
 bool is_terminator(const Node& node);

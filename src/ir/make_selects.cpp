@@ -12,6 +12,7 @@ namespace {
 // What a mispredicted branch now and then costs is more than these.
 constexpr std::size_t kMostNodes = 3;   ///< computed on both sides together
 constexpr std::size_t kMostValues = 2;  ///< chosen
+constexpr std::size_t kMostPredecessors = 256;
 
 class SelectMaker {
   public:
@@ -20,7 +21,8 @@ class SelectMaker {
     void run() {
         for (BlockId id = 0; id < function_.blocks.size(); ++id) {
             // Each round takes one predecessor away.
-            while (convert_one(id)) is_changed_ = true;
+            const bool is_small = function_.blocks[id].predecessors.size() <= kMostPredecessors;
+            while (is_small && convert_one(id)) is_changed_ = true;
         }
         if (is_changed_) normalise(function_);
     }

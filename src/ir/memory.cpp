@@ -67,7 +67,11 @@ MemoryModel::MemoryModel(const Function& function, const engine::Bindings& bindi
             ++first;
         map_number_.push_back(bindings.maps[i].handle == 0 ? kNone : first);
     }
-    is_frame_known_to_others_ = function.frame_bytes != 0 && does_frame_escape(function);
+    // Without subprograms nobody else is there to know it.
+    const bool has_calls = std::ranges::any_of(function.nodes, [](const Node& node) {
+        return node.block != kNone && node.opcode == Opcode::CallLocal;
+    });
+    is_frame_known_to_others_ = function.frame_bytes != 0 && has_calls && does_frame_escape(function);
 }
 
 MemoryModel::Origin MemoryModel::origin_of(NodeId id, unsigned depth) const {

@@ -70,7 +70,7 @@ class MemoryModel {
     [[nodiscard]] bool may_overlap(const Place& a, const Place& b) const;
     /// Returns whether the node (with effects on memory) may change what is at `place`.
     [[nodiscard]] bool may_write(const Node& node, const Place& place) const;
-    /// Returns whether anything but the function's own loads and stores may reach its frame.
+    /// Returns whether a subprogram may reach the function's frame.
     [[nodiscard]] bool is_frame_known_to_others() const { return is_frame_known_to_others_; }
 
   private:

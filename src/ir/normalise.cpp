@@ -19,6 +19,10 @@ class Normaliser {
         join_blocks();
         split_edges();
         order_blocks(function_);
+        run_on_nodes();
+    }
+
+    void run_on_nodes() {
         replace_phis();
         compact();
     }
@@ -29,6 +33,7 @@ class Normaliser {
     /// Unreachable blocks lose their nodes and edges; others lose predecessors that do not lead to them.
     void drop_edges() {
         std::vector<bool> is_reached(function_.blocks.size());
+        seen_at_.assign(function_.blocks.size(), kNone);
         for (const BlockId id : reverse_postorder(function_)) is_reached[id] = true;
         for (BlockId id = 0; id < function_.blocks.size(); ++id) {
             if (is_reached[id]) {
@@ -44,7 +49,7 @@ class Normaliser {
         auto& before = block(id).predecessors;
         std::size_t kept = 0;
         for (std::size_t i = 0; i < before.size(); ++i) {
-            if (!leads_to(before, i, kept, id) || !is_reached[before[i]]) continue;
+            if (!is_reached[before[i]] || !leads_to(before[i], id)) continue;
             if (kept != i) {
                 before[kept] = before[i];
                 for (const NodeId node : block(id).nodes) {
@@ -59,12 +64,11 @@ class Normaliser {
     }
 
     /// A branch may have led here twice and do so once now.
-    bool leads_to(const std::vector<BlockId>& before, std::size_t i, std::size_t kept, BlockId id) {
-        const auto& successors = block(before[i]).successors;
+    bool leads_to(BlockId from, BlockId id) {
+        const auto& successors = block(from).successors;
         const auto edges = std::count(std::begin(successors), std::end(successors), id);
-        if (edges == 0 || edges == 2) return edges == 2;
-        const auto end = before.begin() + static_cast<std::ptrdiff_t>(kept);
-        return std::find(before.begin(), end, before[i]) == end;
+        if (edges != 1) return edges == 2;
+        return std::exchange(seen_at_[from], id) != id;
     }
 
     void join_blocks() {
@@ -103,6 +107,7 @@ class Normaliser {
 
     void split_edges() {
         const auto count = static_cast<BlockId>(function_.blocks.size());
+        found_at_.assign(count, 0);
         for (BlockId id = 0; id < count; ++id) {
             if (block(id).successors[1] == kNone) continue;
             for (unsigned i = 0; i < 2; ++i) {
@@ -121,7 +126,12 @@ class Normaliser {
         block(middle).predecessors.push_back(id);
         block(middle).successors[0] = target;
         block(id).successors[side] = middle;
-        *std::ranges::find(block(target).predecessors, id) = middle;
+        // Predecessors are mostly in order: the search goes on where it ended for the block before.
+        auto& before = block(target).predecessors;
+        std::size_t at = found_at_[target];
+        while (before[at] != id) at = at + 1 < before.size() ? at + 1 : 0;
+        before[at] = middle;
+        found_at_[target] = at;
     }
 
     /// A phi of one value, besides itself, is that value. Values that go round a loop may need a second look.
@@ -212,12 +222,18 @@ class Normaliser {
 
     Function& function_;
     Replacements& replacements_;
+    std::vector<BlockId> seen_at_;       ///< by block: the last one of whose predecessors it was
+    std::vector<std::size_t> found_at_;  ///< by block: where among its predecessors the last search ended
 };
 
 }  // namespace
 
 void normalise(Function& function, Replacements& replacements) {
     Normaliser(function, replacements).run();
+}
+
+void renumber(Function& function, Replacements& replacements) {
+    Normaliser(function, replacements).run_on_nodes();
 }
 
 void normalise(Function& function) {

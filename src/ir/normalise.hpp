@@ -40,4 +40,7 @@ class Replacements {
 void normalise(Function& function, Replacements& replacements);
 void normalise(Function& function);
 
+/// The part of normalise() that is left when no block and no edge has changed.
+void renumber(Function& function, Replacements& replacements);
+
 }  // namespace ebpf::ir

@@ -38,7 +38,11 @@ class Numbering final : private Simplifier {
         auto& entry = function_.blocks[0].nodes;
         entry.insert(entry.begin(), leaves_.begin(), leaves_.end());
         complete_phis();
-        normalise(function_, replacements_);
+        if (has_cut_edges_) {
+            normalise(function_, replacements_);
+        } else {
+            renumber(function_, replacements_);
+        }
     }
 
   private:
@@ -175,6 +179,7 @@ class Numbering final : private Simplifier {
         block.successors[1] = kNone;
         node.opcode = Opcode::Jump;
         node.input_count = 0;
+        has_cut_edges_ = true;
     }
 
     /// Conditions that branches above have answered. A branch becomes one on constants.
@@ -298,6 +303,7 @@ class Numbering final : private Simplifier {
     std::vector<NodeId> leaves_;
     BlockId block_ = 0;
     std::uint32_t slot_ = 0;
+    bool has_cut_edges_ = false;
 };
 
 }  // namespace

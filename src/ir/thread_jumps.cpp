@@ -116,6 +116,9 @@ class JumpThreader {
 }  // namespace
 
 void thread_jumps(Function& function) {
+    // Each way that is found means a walk over the function, and recursion over its joins.
+    constexpr std::size_t kMostBlocks = 4000;
+    if (function.blocks.size() > kMostBlocks) return;
     JumpThreader(function).run();
 }
 

@@ -98,7 +98,8 @@ TEST(IrNumber, DivisionByConstantsIsExactForEveryKindOfDividend) {
         for (const std::uint32_t dividend : {0U, 1U, 2U, 6U, 9U, 10U, 0x7ffffffeU, 0x7fffffffU, 0x80000000U,
                                              0xfffffffeU, 0xffffffffU, divisor - 1, divisor, divisor + 1}) {
             const std::string start =
-                "w3 = " + std::to_string(dividend) + "\n*(u32 *)(r1 + 0) = r3\nr0 = *(u32 *)(r1 + 4)\n" +
+                "w3 = " + std::to_string(static_cast<std::int32_t>(dividend)) +
+                "\n*(u32 *)(r1 + 0) = r3\nr0 = *(u32 *)(r1 + 4)\n" +
                 "*(u32 *)(r1 + 4) = r3\nlock *(u32 *)(r1 + 8) += r2\nw0 = *(u32 *)(r1 + 4)\n";
             for (const char* op : {"/=", "%="}) {
                 const Program program = assemble(
