@@ -7,6 +7,7 @@
 #include "base/allocate.hpp"
 #include "base/try.hpp"
 #include "interp/frames.hpp"
+#include "interp/fuse.hpp"
 #include "interp/op.hpp"
 #include "interp/run.hpp"
 #include "interp/select.hpp"
@@ -42,6 +43,7 @@ class Compiler {
             if (code_[slot].spec().family == Family::WideTail) continue;
             const Status status = emit_instruction(ops, slot);
             if (status != Status::Ok) return status;
+            fuse(ops[slot], slot);
         }
         return Status::Ok;
     }
@@ -60,6 +62,16 @@ class Compiler {
         }
 #endif
         op.step = handler.step;
+    }
+
+    /// Lets the op do the next instruction's work as well, if they are a pair that fuse.hpp has. An observer
+    /// wants to see each.
+    void fuse([[maybe_unused]] Op& op, [[maybe_unused]] std::size_t slot) const {
+#if EBPF_INTERP_CHAINED
+        if (dispatch_ != Dispatch::Best) return;
+        const auto rest = std::span<const isa::Instruction>(code_.data(), code_.size()).subspan(slot + 1);
+        if (const ChainHandler pair = select_pair(code_[slot], rest)) op.chain = pair;
+#endif
     }
 
     Status emit_instruction(Op* ops, std::size_t slot) {

@@ -151,11 +151,7 @@ constexpr std::uint64_t eval_byte_order(spec::ByteOrderOp op, std::uint8_t size,
         case spec::ByteOrderOp::Swap:
             break;
     }
-    std::uint64_t swapped = 0;
-    for (unsigned byte = 0; byte < size; ++byte) {
-        swapped = (swapped << 8U) | ((a >> (byte * 8U)) & 0xffU);
-    }
-    return swapped;
+    return std::byteswap(a) >> (64U - size * 8U);
 }
 
 /// Returns whether `a op b` holds; W32 compares the low halves. An immediate is passed sign-extended.
