@@ -31,6 +31,7 @@ StatusOr<Domain*> Domain::create(std::uint32_t slots) noexcept {
     }
     for (std::uint32_t i = 0; i < domain->participant_count_; ++i) ::new (&participants[i]) Participant();
     domain->participants_ = participants;
+    domain->fences_for_all_ = platform::prepare_fence_all_threads();
     return domain;
 }
 
@@ -71,8 +72,6 @@ void Domain::give_back(Slot slot) noexcept {
 }
 
 void Domain::retire(Retired* node) noexcept {
-    std::atomic_thread_fence(std::memory_order_seq_cst);
-    node->epoch = global_.load(std::memory_order_relaxed);
     node->next = incoming_.load(std::memory_order_relaxed);
     while (!incoming_.compare_exchange_weak(node->next, node, std::memory_order_release,
                                             std::memory_order_relaxed)) {
@@ -93,12 +92,14 @@ void Domain::take_incoming() noexcept {
     // The stack holds the newest first; turn it round, so that nodes are freed in the order they were
     // retired.
     Retired* fresh = incoming_.exchange(nullptr, std::memory_order_acquire);
+    const std::uint64_t epoch = global_.fetch_add(1, std::memory_order_seq_cst);
     Retired* oldest = nullptr;
     Retired* newest = fresh;
     while (fresh != nullptr) {
         Retired* node = fresh;
         fresh = node->next;
         node->next = oldest;
+        node->epoch = epoch;
         oldest = node;
     }
     if (oldest == nullptr) return;
@@ -108,8 +109,7 @@ void Domain::take_incoming() noexcept {
 
 std::size_t Domain::free_older_than(std::uint64_t limit) noexcept {
     std::size_t freed = 0;
-    // Epochs ascend along the list but for nodes retired side by side: stopping at the first young one frees
-    // less, never too much.
+    // Epochs ascend along the list.
     while (waiting_first_ != nullptr && waiting_first_->epoch < limit) {
         Retired* node = waiting_first_;
         waiting_first_ = node->next;
@@ -124,11 +124,15 @@ std::size_t Domain::free_older_than(std::uint64_t limit) noexcept {
 bool Domain::try_collect(std::size_t& freed) noexcept {
     if (is_collecting_.exchange(true, std::memory_order_acquire)) return false;
     take_incoming();
-    // Readers that enter from here on get an epoch above that of every node taken.
-    global_.fetch_add(1, std::memory_order_seq_cst);
-    std::atomic_thread_fence(std::memory_order_seq_cst);
-    freed = free_older_than(oldest_inside());
+    // Without a fence nothing is known about readers: what was taken waits for the next time.
+    freed = fence() ? free_older_than(oldest_inside()) : 0;
     is_collecting_.store(false, std::memory_order_release);
+    return true;
+}
+
+bool Domain::fence() const noexcept {
+    if (fences_for_all_) return platform::fence_all_threads();
+    std::atomic_thread_fence(std::memory_order_seq_cst);
     return true;
 }
 
@@ -139,10 +143,11 @@ std::size_t Domain::collect() noexcept {
 }
 
 void Domain::synchronise() noexcept {
-    const std::uint64_t target = global_.fetch_add(1, std::memory_order_seq_cst) + 1;
-    std::atomic_thread_fence(std::memory_order_seq_cst);
-    while (oldest_inside() < target) platform::yield();
     std::size_t freed = 0;
+    // Takes what was retired before, which is all below the epoch that begins with it.
+    while (!try_collect(freed)) platform::yield();
+    const std::uint64_t target = global_.load(std::memory_order_seq_cst);
+    while (oldest_inside() < target) platform::yield();
     while (!try_collect(freed)) platform::yield();
 }
 

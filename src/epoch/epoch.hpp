@@ -25,10 +25,13 @@ using Slot = std::uint32_t;
 /// The readers of one execution context and what waits for them.
 ///
 /// Invariants: a participant's `epoch` is 0 when it is outside, else the global epoch it read when it
-/// entered. The global epoch only grows. A node retired at epoch E is freed when every participant is outside
-/// or entered at an epoch above E. Why that suffices: a reader publishes its epoch, then fences, then reads;
-/// a writer unlinks, then fences, then takes E. A reader that saw the node has its fence before the writer's,
-/// so the writer sees it inside, at an epoch of at most E. Threads: any, except that one slot is used by one
+/// entered. The global epoch only grows. A collection takes the nodes retired so far, gives them the global
+/// epoch E while raising that, fences, and frees them when every participant is outside or entered at an
+/// epoch above E. Why that suffices: nodes were unlinked before they were retired. A reader that entered
+/// above E has read the global epoch after it was raised, thus does not find the node. Any other one
+/// publishes its epoch, then fences, then reads: if its fence is before the collection's, the collection sees
+/// it inside; if it is after, it does not find the node. Where the host lets the collection fence for all
+/// threads, entering does without a fence of its own. Threads: any, except that one slot is used by one
 /// thread at a time.
 class Domain {
   public:
@@ -47,12 +50,17 @@ class Domain {
     /// Gives a slot back. Requires: outside.
     void give_back(Slot slot) noexcept;
 
-    /// Enters: what is read from here on stays until leave(). May be nested. Cost: one fenced store.
+    /// Enters: what is read from here on stays until leave(). May be nested. Cost: a store, that is fenced
+    /// where the host cannot fence for all threads.
     void enter(Slot slot) noexcept {
         Participant& participant = participants_[slot];
         if (participant.depth++ != 0) return;
-        participant.epoch.store(global_.load(std::memory_order_relaxed), std::memory_order_relaxed);
-        std::atomic_thread_fence(std::memory_order_seq_cst);
+        participant.epoch.store(global_.load(std::memory_order_acquire), std::memory_order_relaxed);
+        if (fences_for_all_) {
+            std::atomic_signal_fence(std::memory_order_seq_cst);
+        } else {
+            std::atomic_thread_fence(std::memory_order_seq_cst);
+        }
     }
     void leave(Slot slot) noexcept {
         Participant& participant = participants_[slot];
@@ -89,10 +97,12 @@ class Domain {
     bool try_lease(Slot slot) noexcept;
     std::uint64_t oldest_inside() const noexcept;
     void take_incoming() noexcept;
+    bool fence() const noexcept;
     std::size_t free_older_than(std::uint64_t limit) noexcept;
     bool try_collect(std::size_t& freed) noexcept;
 
     Participant* participants_ = nullptr;
+    bool fences_for_all_ = false;  // set once
     std::uint32_t slots_ = 0;
     std::uint32_t participant_count_ = 0;
     alignas(kCacheLine) std::atomic<std::uint64_t> global_{1};

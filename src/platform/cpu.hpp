@@ -14,6 +14,15 @@ std::uint32_t possible_cpus() noexcept;
 /// hook path.
 void yield() noexcept;
 
+/// Prepares fence_all_threads() for this process. Returns false if the host cannot do it.
+/// Source: membarrier(2) on Linux.
+bool prepare_fence_all_threads() noexcept;
+
+/// Makes every thread of this process pass a full memory fence between some two of its instructions before
+/// this returns; so a thread that only keeps the compiler from reordering is ordered as if it had a fence.
+/// Returns false if that failed. Requires: prepare_fence_all_threads() returned true. Cost: microseconds.
+bool fence_all_threads() noexcept;
+
 /// Tells the processor that this is a spin loop.
 inline void relax() noexcept {
 #if defined(__x86_64__)

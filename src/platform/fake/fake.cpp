@@ -135,6 +135,14 @@ std::uint64_t realtime_ns() noexcept {
 std::uint32_t possible_cpus() noexcept {
     return fake::kCpus;
 }
+bool prepare_fence_all_threads() noexcept {
+    return false;
+}
+
+bool fence_all_threads() noexcept {
+    return false;
+}
+
 void yield() noexcept {
     std::this_thread::yield();
 }

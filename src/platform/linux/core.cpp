@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 // The core contract on Linux: pages, time, random bytes, processors.
+#include <linux/membarrier.h>
 #include <sched.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -71,6 +73,14 @@ std::uint32_t possible_cpus() noexcept {
     if (is_known) return highest + 1;
     const long configured = sysconf(_SC_NPROCESSORS_CONF);
     return configured < 1 ? 1U : static_cast<std::uint32_t>(configured);
+}
+
+bool prepare_fence_all_threads() noexcept {
+    return syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
+}
+
+bool fence_all_threads() noexcept {
+    return syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) == 0;
 }
 
 void yield() noexcept {

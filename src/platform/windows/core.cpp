@@ -49,6 +49,15 @@ std::uint32_t possible_cpus() noexcept {
     return info.dwNumberOfProcessors < 1 ? 1U : info.dwNumberOfProcessors;
 }
 
+// FlushProcessWriteBuffers() would do it, but under Wine, where this is tested, it may do nothing.
+bool prepare_fence_all_threads() noexcept {
+    return false;
+}
+
+bool fence_all_threads() noexcept {
+    return false;
+}
+
 void yield() noexcept {
     SwitchToThread();
 }

@@ -46,6 +46,14 @@ std::uint32_t possible_cpus() noexcept {
     return count == 0 ? 1 : count;
 }
 
+bool prepare_fence_all_threads() noexcept {
+    return false;
+}
+
+bool fence_all_threads() noexcept {
+    return false;
+}
+
 void yield() noexcept {
     relax();
 }
