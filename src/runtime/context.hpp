@@ -41,6 +41,14 @@ struct ContextOptions {
     void* trace_owner = nullptr;
 };
 
+/// A thread that invokes programs: the context it invokes for, its slot while in a batch, and an Invocation
+/// whose constant part is filled in once. For Batch and src/runtime only.
+struct InvokingThread {
+    State* state = nullptr;
+    epoch::Slot slot = 0;
+    engine::Invocation invocation;
+};
+
 /// The execution context.
 /// Threads: any for every member unless said otherwise; invocations take no locks. No member may be called
 /// from inside an epoch of the context, thus not from helpers, trace or a provider's counters().
@@ -121,10 +129,31 @@ class Context {
 
   private:
     friend struct State;
+    friend class Batch;
     explicit Context(State& state) noexcept : state_(&state) {}
     ~Context() = default;
 
     State* state_;
+};
+
+/// Runs programs of a context one after the other on the calling thread: what Context::run() does around
+/// every run is done once. Like a hook's batch it must be short, and nothing may be waited for in it: there
+/// are as many slots as the context was made with, others wait for them, and nothing that programs see is
+/// freed before it ends. Threads: the one that made it. Lifetime: must not outlive the context; no member of
+/// the context may be called meanwhile on this thread.
+class Batch {
+  public:
+    /// Leases a slot, waiting while all are in use.
+    explicit Batch(Context& context) noexcept;
+    ~Batch();
+    Batch(const Batch&) = delete;
+    Batch& operator=(const Batch&) = delete;
+
+    /// Runs `program` once, as Context::run() does. Errors: InvalidArgument - r2.
+    StatusOr<std::uint64_t> run(const ProgramObject& program, void* host_context, std::uint64_t r2) noexcept;
+
+  private:
+    InvokingThread thread_;
 };
 
 }  // namespace ebpf::runtime

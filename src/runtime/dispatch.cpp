@@ -22,7 +22,8 @@ void add(std::atomic<std::uint64_t>& counter, std::uint64_t amount) noexcept {
 
 int Dispatch::thread_enter(void* link, ebpf_hook_thread** thread) noexcept {
     State& state = static_cast<LinkObject*>(link)->state();
-    auto* entered = State::make<ebpf_hook_thread>(&state, epoch::Slot{0}, engine::Invocation{});
+    auto* entered =
+        State::make<ebpf_hook_thread>(InvokingThread{&state, epoch::Slot{0}, engine::Invocation{}});
     if (entered == nullptr) return -status_errno(Status::OutOfMemory);
     entered->invocation.services = &state.services;
     *thread = entered;
@@ -33,24 +34,24 @@ void Dispatch::thread_leave(ebpf_hook_thread* thread) noexcept {
     State::unmake(thread);
 }
 
-void Dispatch::begin(ebpf_hook_thread& thread) noexcept {
+void Dispatch::begin(InvokingThread& thread) noexcept {
     begin(thread, thread.state->lease_slot());
 }
 
-void Dispatch::begin(ebpf_hook_thread& thread, epoch::Slot slot) noexcept {
+void Dispatch::begin(InvokingThread& thread, epoch::Slot slot) noexcept {
     thread.slot = slot;
     thread.invocation.slot = thread.slot;
     thread.state->domain.enter(thread.slot);
 }
 
-void Dispatch::end(ebpf_hook_thread& thread) noexcept {
+void Dispatch::end(InvokingThread& thread) noexcept {
     thread.state->domain.leave(thread.slot);
     thread.state->domain.give_back(thread.slot);
 }
 
 // Out of line, so that the usual way needs no stack frame.
 [[gnu::noinline, gnu::cold]] std::uint64_t Dispatch::execute_timed(const ProgramObject& program,
-                                                                   ebpf_hook_thread& thread) noexcept {
+                                                                   InvokingThread& thread) noexcept {
     const engine::Image& image = *program.target_.image;
     const std::uint64_t start = platform::monotonic_ns();
     const std::uint64_t result = engine::run(image, thread.invocation);
@@ -58,7 +59,7 @@ void Dispatch::end(ebpf_hook_thread& thread) noexcept {
     return result;
 }
 
-inline std::uint64_t Dispatch::execute(const ProgramObject& program, ebpf_hook_thread& thread) noexcept {
+inline std::uint64_t Dispatch::execute(const ProgramObject& program, InvokingThread& thread) noexcept {
     thread.invocation.tail_calls = 0;
     add(program.counters_[thread.slot].runs, 1);
     if (thread.state->is_stats_enabled.load(std::memory_order_relaxed)) [[unlikely]] {
@@ -68,18 +69,21 @@ inline std::uint64_t Dispatch::execute(const ProgramObject& program, ebpf_hook_t
     return engine::run(image, thread.invocation);
 }
 
-std::uint64_t Dispatch::run(const ProgramObject& program, ebpf_hook_thread& thread, void* context) noexcept {
+std::uint64_t Dispatch::run(const ProgramObject& program, InvokingThread& thread, void* context) noexcept {
     auto* packet = static_cast<ebpf_xdp_context*>(context);
     thread.invocation.context = context;
+    thread.invocation.r2 = 0;
     thread.invocation.packet_data = &packet->data;
     thread.invocation.packet_data_end = &packet->data_end;
     return execute(program, thread);
 }
 
-std::uint64_t Dispatch::run_memory(const ProgramObject& program, ebpf_hook_thread& thread, void* data,
+std::uint64_t Dispatch::run_memory(const ProgramObject& program, InvokingThread& thread, void* data,
                                    std::uint64_t length) noexcept {
     thread.invocation.context = data;
     thread.invocation.r2 = length;
+    thread.invocation.packet_data = nullptr;
+    thread.invocation.packet_data_end = nullptr;
     return execute(program, thread);
 }
 

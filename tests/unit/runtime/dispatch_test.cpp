@@ -114,6 +114,40 @@ TEST_F(Dispatching, GivesMemoryProgramsTheirMemory) {
     EXPECT_EQ(context_->unregister_provider(&memory_hook.table), Status::Ok);
 }
 
+TEST_F(Dispatching, RunsProgramsOfSeveralTypesInABatch) {
+    std::uint8_t bytes[8] = {};
+    ebpf_xdp_context xdp{};
+    std::set<std::uint32_t> slots;
+    const Ref<ProgramObject> of_packets = make_body([&](engine::Invocation& invocation) -> std::uint64_t {
+        EXPECT_EQ(invocation.context, &xdp);
+        EXPECT_EQ(invocation.packet_data, &xdp.data);
+        EXPECT_EQ(invocation.r2, 0U) << "the memory's length is gone";
+        slots.insert(invocation.slot);
+        return 1;
+    });
+    const Ref<ProgramObject> of_memory = make_body(
+        [&](engine::Invocation& invocation) -> std::uint64_t {
+            EXPECT_EQ(invocation.context, bytes);
+            EXPECT_EQ(invocation.r2, 8U);
+            EXPECT_EQ(invocation.packet_data, nullptr) << "the packet is gone";
+            slots.insert(invocation.slot);
+            return 2;
+        },
+        spec::ProgramType::Memory);
+    {
+        Batch batch(*context_);
+        for (int i = 0; i < 3; ++i) {
+            EXPECT_EQ(*batch.run(*of_packets, &xdp, 0), 1U);
+            EXPECT_EQ(*batch.run(*of_memory, bytes, 8), 2U);
+        }
+        EXPECT_EQ(batch.run(*of_packets, &xdp, 8).error(), Status::InvalidArgument);
+        EXPECT_EQ(batch.run(*of_memory, bytes, 0).error(), Status::InvalidArgument);
+    }
+    EXPECT_EQ(slots.size(), 1U);
+    EXPECT_EQ(of_packets->run_count(), 3U);
+    EXPECT_EQ(*context_->run(*of_packets, &xdp, 0), 1U) << "the batch gave its slot back";
+}
+
 TEST_F(Dispatching, ServesHelpers) {
     const Ref<ProgramObject> program = make_body([](engine::Invocation& invocation) -> std::uint64_t {
         const engine::Services& services = *invocation.services;
