@@ -130,6 +130,16 @@ Result<void> add_entries(Stopwatch& stopwatch, const std::string& engine, const 
         sink = sum;
     });
 
+    stopwatch.add(fmt::format("empty program, {}: Batch::run()", engine), [&](std::uint64_t count) {
+        constexpr std::uint64_t kBatch = 64;
+        std::uint64_t sum = 0;
+        for (std::uint64_t done = 0; done < count; done += kBatch) {
+            runtime::Batch batch(*context);
+            for (std::uint64_t i = 0; i < kBatch; ++i) sum += *batch.run(**program, &packet, 0);
+        }
+        sink = sum;
+    });
+
     Hook hook;
     const ebpf_hook_provider provider{
         .version = EBPF_HOOK_ABI_VERSION,

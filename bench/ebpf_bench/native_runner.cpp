@@ -13,8 +13,10 @@
 #include "vectors/test_host.hpp"
 
 extern "C" {
+// NOLINTBEGIN(bugprone-reserved-identifier,readability-identifier-naming): the linker's names.
 extern const bench_map* const __start_bench_maps[];
 extern const bench_map* const __stop_bench_maps[];
+// NOLINTEND(bugprone-reserved-identifier,readability-identifier-naming)
 }
 
 namespace ebpf::bench {
@@ -24,6 +26,12 @@ Bytes copy_bytes(const void* from, std::size_t bytes) {
     Bytes copy(bytes);
     std::memcpy(copy.data(), from, bytes);
     return copy;
+}
+
+std::uint64_t read_clock(clockid_t clock) {
+    timespec now{};
+    clock_gettime(clock, &now);
+    return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000U + static_cast<std::uint64_t>(now.tv_nsec);
 }
 
 class NativeRunner final : public Runner {
@@ -115,9 +123,11 @@ class NativeRunner final : public Runner {
 }  // namespace
 
 std::uint64_t thread_time_ns() {
-    timespec now{};
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000U + static_cast<std::uint64_t>(now.tv_nsec);
+    return read_clock(CLOCK_THREAD_CPUTIME_ID);
+}
+
+std::uint64_t wall_time_ns() {
+    return read_clock(CLOCK_MONOTONIC);
 }
 
 double median(std::vector<double> values) {

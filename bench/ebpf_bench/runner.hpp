@@ -58,6 +58,9 @@ Result<std::unique_ptr<Runner>> prepare_kernel(const Subject& subject);
 /// Processor time of the calling thread in nanoseconds: what other processes take does not count.
 std::uint64_t thread_time_ns();
 
+/// Time on the clock in nanoseconds: for what other processes do for us.
+std::uint64_t wall_time_ns();
+
 /// Median; 0 of nothing.
 double median(std::vector<double> values);
 

@@ -19,8 +19,11 @@
 
 // The linker gathers what BENCH_INPUT registers.
 extern "C" {
+// NOLINTBEGIN(bugprone-reserved-identifier,readability-identifier-naming): the linker's names.
 extern const bench_program* const __start_bench_programs[];
 extern const bench_program* const __stop_bench_programs[];
+// NOLINTEND(bugprone-reserved-identifier,readability-identifier-naming)
+// NOLINTNEXTLINE(cppcoreguidelines-avoid-non-const-global-variables): a secret that compilers must not know.
 unsigned long long bench_hash_seed[2] = {0x452821e638d01377, 0xbe5466cf34e90c6d};
 }
 
@@ -93,7 +96,7 @@ Result<std::unique_ptr<Subject>> load_subject(const bench_program& program, cons
     subject->accesses = report.accesses;
     auto code = isa::decode(subject->request.bytecode, subject->request.groups);
     if (!code) return std::unexpected(isa::to_error(code.error()));
-    EBPF_TRY_VOID(lower::lower(*code, subject->request.type, report.accesses));
+    EBPF_TRY_VOID(lower::lower(*code, subject->request.type, report));
     subject->code = *std::move(code);
     fill_input(*subject);
     return subject;
