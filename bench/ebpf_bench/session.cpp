@@ -23,7 +23,7 @@ namespace {
 struct Lane {
     std::unique_ptr<Runner> runner;  ///< empty: `missing` says why
     std::string missing;
-    std::uint64_t runs = 1;
+    std::uint64_t runs = 64;
     std::vector<double> samples;
 };
 
@@ -98,21 +98,22 @@ Result<void> check_agreement(const Prepared& prepared, const std::vector<Engine>
     return {};
 }
 
-/// Finds how many runs take as long as a sample should.
+/// Finds how many runs take as long as a sample should. A few runs may take long for other reasons: what they
+/// suggest is tried, from many runs and the best of attempts.
 Result<void> calibrate(Lane& lane, double sample_ms) {
-    constexpr std::uint64_t kMostRuns = 1U << 30U;
+    constexpr double kMostRuns = 1e9;
     const double sample_ns = sample_ms * 1e6;
-    while (lane.runs < kMostRuns) {
-        EBPF_TRY(const double ns, lane.runner->measure(lane.runs));
-        const double total = ns * static_cast<double>(lane.runs);
-        if (total > sample_ns / 4) {
-            const double wanted = std::max(1.0, sample_ns / std::max(ns, 0.1));
-            lane.runs = static_cast<std::uint64_t>(std::min(wanted, 1e9));
-            return {};
+    while (true) {
+        double ns = 1e18;
+        for (int attempt = 0; attempt < 3; ++attempt) {
+            EBPF_TRY(const double measured, lane.runner->measure(lane.runs));
+            ns = std::min(ns, measured);
         }
-        lane.runs *= 4;
+        const auto runs = static_cast<double>(lane.runs);
+        const double factor = sample_ns / std::max(ns * runs, 1.0);
+        if (factor < 1.5 || runs * 2 > kMostRuns) return {};
+        lane.runs = static_cast<std::uint64_t>(runs * std::clamp(factor, 2.0, 32.0));
     }
-    return {};
 }
 
 Result<Prepared> prepare(const bench_program& program, const Settings& settings,
