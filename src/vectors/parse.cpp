@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <utility>
@@ -434,6 +435,12 @@ class Parser {
 };
 
 }  // namespace
+
+bool excludes(const Vector& vector, std::string_view engine) {
+    return std::ranges::any_of(vector.excluded_engines, [engine](const std::string& name) {
+        return engine.starts_with(name) && (engine.size() == name.size() || engine[name.size()] == '-');
+    });
+}
 
 Result<std::vector<Vector>> parse_vectors(std::string_view text, std::string_view file) {
     return Parser(text, file).parse();

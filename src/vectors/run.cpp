@@ -54,8 +54,7 @@ class Runner {
 
     /// Takes all steps before the engine's. Returns whether the engine has to take its own.
     bool prepare() {
-        const auto& excluded = vector_.excluded_engines;
-        if (std::ranges::find(excluded, options_.engine->name) != excluded.end()) {
+        if (excludes(vector_, options_.engine->name)) {
             outcome_.is_skipped = true;
             return false;
         }

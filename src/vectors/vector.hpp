@@ -74,6 +74,10 @@ struct Vector {
     std::vector<std::string> excluded_engines;
 };
 
+/// Returns whether `vector` is not for `engine`: an engine is excluded with its variants ("jit": "jit-fast"
+/// too).
+bool excludes(const Vector& vector, std::string_view engine);
+
 /// Reads all vectors of a file. `file` is its name, for messages.
 /// A section is a line "-- NAME [ARGUMENTS]" with the lines up to the next one. Sections: asm, raw, mem,
 /// result, error, no register offset (nothing to us), c (a comment); and ours: case NAME, type NAME, maps,

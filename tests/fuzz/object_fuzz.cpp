@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Any bytes into read_object(). Oracles: programs are whole slots, their references to maps and calls are in
 // range.
+#include <algorithm>
 #include <cstring>
 
 #include "fuzz.hpp"
@@ -17,6 +18,11 @@ struct RawSlot {
     std::int32_t imm;
 };
 
+bool begins_subprogram(const ebpf::object::ProgramSpec& program, std::int64_t slot) {
+    return std::ranges::any_of(program.subprograms,
+                               [slot](const auto& subprogram) { return subprogram.slot == slot; });
+}
+
 void check_code(const ebpf::object::ProgramSpec& program, const ebpf::object::ObjectSpec& object) {
     require(!program.bytecode.empty() && program.bytecode.size() % sizeof(RawSlot) == 0,
             "program is not whole slots");
@@ -26,12 +32,15 @@ void check_code(const ebpf::object::ProgramSpec& program, const ebpf::object::Ob
         const unsigned src = slots[i].registers >> 4U;
         if (slots[i].opcode == 0x85 && src == 1) {
             const std::int64_t target = static_cast<std::int64_t>(i) + 1 + slots[i].imm;
-            bool begins = false;
-            for (const auto& subprogram : program.subprograms) begins = begins || subprogram.slot == target;
-            require(begins, "call to no subprogram");
+            require(begins_subprogram(program, target), "call to no subprogram");
         }
         if (slots[i].opcode != 0x18 || src == 0) continue;
-        require(src == 5 || src == 6, "wide immediate of another kind than a map reference");
+        if (src == 4) {
+            const std::int64_t target = static_cast<std::int64_t>(i) + 1 + slots[i].imm;
+            require(begins_subprogram(program, target), "address of no subprogram");
+            continue;
+        }
+        require(src == 5 || src == 6, "wide immediate of another kind than a map or function reference");
         const auto map = static_cast<std::uint32_t>(slots[i].imm);
         require(map < object.maps.size() && i + 1 < slots.size(), "reference to no map");
         require(object.maps[map].is_global_data == (src == 6),
