@@ -10,11 +10,8 @@
 
 #include "base/try.hpp"
 #include "engine/machine_code.hpp"
-#include "engine/machine_code.hpp"
 #include "image_runner.hpp"
 #include "interp/interp.hpp"
-#include "jit/jit.hpp"
-#include "native/batch.hpp"
 #include "jit/jit.hpp"
 #include "native/batch.hpp"
 #include "runner.hpp"
@@ -132,9 +129,10 @@ ir::Region region_of(verifier::AccessKind kind) {
 Result<engine::Image*> translate(const isa::Code& code, const engine::Bindings& bindings,
                                  std::span<const ir::Region> regions, jit::Tier tier) {
     EBPF_TRY(const jit::Architecture architecture, jit::host_architecture());
-    EBPF_TRY(const auto translation,
-             jit::translate(code, bindings, regions,
-                            {.architecture = architecture, .tier = tier, .features = jit::detect_features()}));
+    EBPF_TRY(
+        const auto translation,
+        jit::translate(code, bindings, regions,
+                       {.architecture = architecture, .tier = tier, .features = jit::detect_features()}));
     auto image = engine::place(translation.machine_code(), bindings);
     if (!image) return fail(image.error(), "placing the code");
     return *image;
@@ -170,13 +168,14 @@ Result<std::unique_ptr<Runner>> prepare_native_image(const Subject& subject) {
     const std::uint64_t start = wall_time_ns();
     EBPF_TRY(const auto batch, native::Batch::compile(std::span(&input, 1), {}));
     const auto compile_ns = static_cast<double>(wall_time_ns() - start);
-    auto runner = prepare_image(subject, [&](const Subject&, const engine::Bindings& bindings,
-                                             std::size_t& code_bytes) -> Result<engine::Image*> {
-        auto image = batch.bind(0, bindings);
-        if (!image) return fail(image.error().status, image.error().message);
-        code_bytes = (*image)->code.size();
-        return *image;
-    });
+    auto runner = prepare_image(subject,
+                                [&](const Subject&, const engine::Bindings& bindings,
+                                    std::size_t& code_bytes) -> Result<engine::Image*> {
+                                    auto image = batch.bind(0, bindings);
+                                    if (!image) return fail(image.error().status, image.error().message);
+                                    code_bytes = (*image)->code.size();
+                                    return *image;
+                                });
     if (runner) (*runner)->compile_ns = compile_ns;
     return runner;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <algorithm>
+#include <iterator>
 #include <vector>
 
 #include "ir/loops.hpp"
@@ -81,9 +82,9 @@ class Balancer {
         // What is there early comes first; what comes round a loop, or from outside, waits for the rest.
         const auto is_late = [&](NodeId id) { return function_.nodes[id].opcode == Opcode::Phi; };
         std::ranges::sort(parts);
-        const auto late = std::ranges::stable_partition(parts, [&](NodeId id) { return !is_late(id); });
-        std::vector<NodeId> last(late.begin(), late.end());
-        parts.erase(late.begin(), late.end());
+        std::vector<NodeId> last;
+        std::ranges::copy_if(parts, std::back_inserter(last), is_late);
+        std::erase_if(parts, is_late);
         while (parts.size() > 1) {
             std::vector<NodeId> next;
             for (std::size_t i = 0; i + 1 < parts.size(); i += 2)

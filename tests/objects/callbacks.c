@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Functions by their address: helpers that call back, nested, with packet and maps; and calls through registers,
-// of functions of this file and, as compilers that do not optimise make them, of helpers.
+// Functions by their address: helpers that call back, nested, with packet and maps; and calls through
+// registers, of functions of this file and, as compilers that do not optimise make them, of helpers.
 #include <linux/bpf.h>
 
 #include <bpf/bpf_helpers.h>
@@ -108,7 +108,7 @@ static __noinline int twice(int value) {
 }
 
 static __noinline int apply(int (*function)(int), int value) {
-    barrier_var(function); // else the compiler calls it by its name
+    barrier_var(function);  // else the compiler calls it by its name
     return function(value) + 1;
 }
 

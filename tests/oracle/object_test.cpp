@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Objects that compilers made of C, verified, lowered, run and watched: what each program returns is in its source.
+// Objects that compilers made of C, verified, lowered, run and watched: what each program returns is in its
+// source.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
