@@ -5,9 +5,6 @@
 #include <span>
 #include <vector>
 
-#include <span>
-#include <vector>
-
 #include "base/try.hpp"
 #include "engine/machine_code.hpp"
 #include "image_runner.hpp"
@@ -108,78 +105,6 @@ Result<std::unique_ptr<Runner>> prepare_native_image(const Subject& subject) {
     return runner;
 }
 
-ir::Region region_of(verifier::AccessKind kind) {
-    switch (kind) {
-        case verifier::AccessKind::None:
-            return ir::Region::Unknown;
-        case verifier::AccessKind::Context:
-            return ir::Region::Context;
-        case verifier::AccessKind::Packet:
-            return ir::Region::Packet;
-        case verifier::AccessKind::Stack:
-            return ir::Region::Frame;
-        case verifier::AccessKind::MapValue:
-            return ir::Region::MapValue;
-        case verifier::AccessKind::Memory:
-            return ir::Region::Memory;
-    }
-    return ir::Region::Unknown;
-}
-
-Result<engine::Image*> translate(const isa::Code& code, const engine::Bindings& bindings,
-                                 std::span<const ir::Region> regions, jit::Tier tier) {
-    EBPF_TRY(const jit::Architecture architecture, jit::host_architecture());
-    EBPF_TRY(
-        const auto translation,
-        jit::translate(code, bindings, regions,
-                       {.architecture = architecture, .tier = tier, .features = jit::detect_features()}));
-    auto image = engine::place(translation.machine_code(), bindings);
-    if (!image) return fail(image.error(), "placing the code");
-    return *image;
-}
-
-Compile jit_compile(jit::Tier tier) {
-    return [tier](const Subject& subject, const engine::Bindings& bindings,
-                  std::size_t& code_bytes) -> Result<engine::Image*> {
-        std::vector<ir::Region> regions;
-        for (const verifier::AccessKind kind : subject.accesses) regions.push_back(region_of(kind));
-        EBPF_TRY(engine::Image* const image, translate(subject.code, bindings, regions, tier));
-        code_bytes = image->code.size();
-        return image;
-    };
-}
-
-native::ProgramInput native_input(const Subject& subject) {
-    native::ProgramInput input;
-    input.name = subject.name();
-    input.section = "xdp";
-    input.type = subject.request.type;
-    input.code = &subject.code;
-    input.accesses = subject.accesses;
-    for (const verifier::MapInfo& map : subject.request.maps) input.maps.push_back({map.name, map.shape});
-    input.lines = subject.request.lines;
-    input.subprograms = subject.request.subprograms;
-    return input;
-}
-
-// The C compiler runs once; what is measured many times would be binding.
-Result<std::unique_ptr<Runner>> prepare_native_image(const Subject& subject) {
-    const native::ProgramInput input = native_input(subject);
-    const std::uint64_t start = wall_time_ns();
-    EBPF_TRY(const auto batch, native::Batch::compile(std::span(&input, 1), {}));
-    const auto compile_ns = static_cast<double>(wall_time_ns() - start);
-    auto runner = prepare_image(subject,
-                                [&](const Subject&, const engine::Bindings& bindings,
-                                    std::size_t& code_bytes) -> Result<engine::Image*> {
-                                    auto image = batch.bind(0, bindings);
-                                    if (!image) return fail(image.error().status, image.error().message);
-                                    code_bytes = (*image)->code.size();
-                                    return *image;
-                                });
-    if (runner) (*runner)->compile_ns = compile_ns;
-    return runner;
-}
-
 Engine image_engine(std::string name, std::string title, Compile compile) {
     return {std::move(name), std::move(title), [compile = std::move(compile)](const Subject& subject) {
                 return prepare_image(subject, compile);
@@ -199,9 +124,6 @@ std::vector<Engine> all_engines() {
     return {
         {kNative, "native", prepare_native},
         image_engine(kInterpreter, "interpreter", interpret_subject),
-        image_engine("jit-fast", "JIT, fast tier", jit_compile(jit::Tier::Fast)),
-        image_engine("jit", "JIT", jit_compile(jit::Tier::Full)),
-        {"native-image", "native image", prepare_native_image},
         image_engine("jit-fast", "JIT, fast tier", jit_compile(jit::Tier::Fast)),
         image_engine("jit", "JIT", jit_compile(jit::Tier::Full)),
         {"native-image", "native image", prepare_native_image},

@@ -14,10 +14,8 @@
 
 extern "C" {
 // NOLINTBEGIN(bugprone-reserved-identifier,readability-identifier-naming): the linker's names.
-// NOLINTBEGIN(bugprone-reserved-identifier,readability-identifier-naming): the linker's names.
 extern const bench_map* const __start_bench_maps[];
 extern const bench_map* const __stop_bench_maps[];
-// NOLINTEND(bugprone-reserved-identifier,readability-identifier-naming)
 // NOLINTEND(bugprone-reserved-identifier,readability-identifier-naming)
 }
 
@@ -28,12 +26,6 @@ Bytes copy_bytes(const void* from, std::size_t bytes) {
     Bytes copy(bytes);
     std::memcpy(copy.data(), from, bytes);
     return copy;
-}
-
-std::uint64_t read_clock(clockid_t clock) {
-    timespec now{};
-    clock_gettime(clock, &now);
-    return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000U + static_cast<std::uint64_t>(now.tv_nsec);
 }
 
 std::uint64_t read_clock(clockid_t clock) {

@@ -61,9 +61,6 @@ std::uint64_t thread_time_ns();
 /// Time on the clock in nanoseconds: for what other processes do for us.
 std::uint64_t wall_time_ns();
 
-/// Time on the clock in nanoseconds: for what other processes do for us.
-std::uint64_t wall_time_ns();
-
 /// Median; 0 of nothing.
 double median(std::vector<double> values);
 

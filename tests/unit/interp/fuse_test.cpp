@@ -30,8 +30,8 @@ class Pairs {
         const unsigned dst = pick(kNumbers);
         if (one_in(4)) return slot(pick(kLoads), dst, kAddress, one_in(2) ? 0 : 8, 0);
         const bool is_register = one_in(2);
-        const auto opcode =
-            static_cast<std::uint8_t>(pick(kAlus) << 4U | (is_register ? 8U : 0U) | (one_in(2) ? 7U : 4U));
+        const auto opcode = static_cast<std::uint8_t>(static_cast<unsigned>(pick(kAlus)) << 4U |
+                                                      (is_register ? 8U : 0U) | (one_in(2) ? 7U : 4U));
         return is_register ? slot(opcode, dst, pick(kNumbers), 0, 0)
                            : slot(opcode, dst, 0, 0, immediate(opcode));
     }
@@ -73,8 +73,8 @@ class Pairs {
     }
     isa::Slot branch() {
         const bool is_register = one_in(2);
-        const auto opcode =
-            static_cast<std::uint8_t>(pick(kJumps) << 4U | (is_register ? 8U : 0U) | (one_in(2) ? 5U : 6U));
+        const auto opcode = static_cast<std::uint8_t>(static_cast<unsigned>(pick(kJumps)) << 4U |
+                                                      (is_register ? 8U : 0U) | (one_in(2) ? 5U : 6U));
         const unsigned other = is_register ? pick(kNumbers) : 0;
         return slot(opcode, pick(kNumbers), other, 1, is_register ? 0 : static_cast<std::int32_t>(value()));
     }
