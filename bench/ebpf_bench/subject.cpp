@@ -20,7 +20,6 @@
 // The linker gathers what BENCH_INPUT registers.
 extern "C" {
 // NOLINTBEGIN(bugprone-reserved-identifier,readability-identifier-naming): the linker's names.
-// NOLINTBEGIN(bugprone-reserved-identifier,readability-identifier-naming): the linker's names.
 extern const bench_program* const __start_bench_programs[];
 extern const bench_program* const __stop_bench_programs[];
 // NOLINTEND(bugprone-reserved-identifier,readability-identifier-naming)
