@@ -45,6 +45,7 @@ inline std::uint64_t fold(std::uint64_t a, std::uint64_t b) noexcept {
     using detail::fold;
     using Word = std::uint64_t;
     const auto* at = static_cast<const unsigned char*>(key);
+    const std::size_t key_bytes = bytes;
     std::uint64_t state = seed.words[0];
     if (bytes <= 8) {
         state = fold(detail::short_key(at, bytes) ^ state, seed.words[1]);
@@ -53,8 +54,9 @@ inline std::uint64_t fold(std::uint64_t a, std::uint64_t b) noexcept {
         for (; bytes > 16; at += 16, bytes -= 16)
             state =
                 fold(detail::load_word<Word>(at) ^ state, detail::load_word<Word>(at + 8) ^ seed.words[1]);
-        // What is left is 9 to 16 bytes: two words, that may overlap.
-        state = fold(detail::load_word<Word>(at) ^ state, detail::load_word<Word>(end - 8) ^ seed.words[1]);
+        // Two words take in what is left. They may overlap, or go back over bytes that were taken in before.
+        const unsigned char* const left = bytes < key_bytes ? end - 16 : at;
+        state = fold(detail::load_word<Word>(left) ^ state, detail::load_word<Word>(end - 8) ^ seed.words[1]);
     }
     // Keys that differ in few neighbouring bits give products in steps of a multiple of the seed. If that is
     // even, the low bits, which choose the bucket, take few values: bits from elsewhere break that up.
