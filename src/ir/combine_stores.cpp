@@ -62,7 +62,7 @@ class StoreCombiner {
 
     /// Keeps what waits up to date with the next node.
     void pass(NodeId id) {
-        const Node& node = function_.nodes[id];
+        const Node node = function_.nodes[id];  // a copy: flush() adds nodes
         positions_.resize(function_.nodes.size(), 0);
         positions_[id] = position_;
         if (node.opcode == Opcode::Store) {
