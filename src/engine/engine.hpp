@@ -91,6 +91,11 @@ struct Image {
 
 /// Runs `image` and, by tail calls, those after it; returns the last one's result. Everybody who runs
 /// programs calls this. Requires: inside the invocation's epoch; tail_target is nullptr.
+#if defined(__clang__)
+// Its check of function pointers reads a signature ahead of the code, which machine code of ours does not
+// have.
+[[clang::no_sanitize("function")]]
+#endif
 inline std::uint64_t run(const Image& image, Invocation& invocation) noexcept {
     std::uint64_t result = image.run(image, invocation);
     while (invocation.tail_target != nullptr) [[unlikely]] {
