@@ -304,18 +304,15 @@ void FunctionWriter::branch() {
         line(go_to(target));
         return;
     }
+    const auto read_before = read_;
     const std::string left = read(instruction_->dst);
     const Condition condition = condition_of(*form_, left, operand(*instruction_));
-    switch (condition.kind) {
-        case Condition::Kind::Never:
-            return;
-        case Condition::Kind::Always:
-            line(go_to(target));
-            return;
-        case Condition::Kind::Depends:
-            line(fmt::format("if ({}) {}", condition.text, go_to(target)));
-            return;
+    if (condition.kind == Condition::Kind::Depends) {
+        line(fmt::format("if ({}) {}", condition.text, go_to(target)));
+        return;
     }
+    read_ = read_before;  // nothing that is written reads them
+    if (condition.kind == Condition::Kind::Always) line(go_to(target));
 }
 
 /// Finds a value without the helper, where the map is known. Returns false if it cannot.

@@ -29,6 +29,7 @@ constexpr unsigned kSecondsPerCandidate = 10;
 constexpr std::size_t kMostAttempts = 6000;
 
 constexpr char kSeparator = '\t';
+constexpr char kEnd = '\x1e';  // of a record; a compiler's messages have several lines
 
 struct Arguments {
     std::uint64_t first = 1;
@@ -121,25 +122,25 @@ Ended in_child(unsigned seconds, Work work) {
     return ended;
 }
 
-/// A disagreement, across processes: a line each.
+/// A disagreement, across processes: a record each.
 struct Found {
     std::uint64_t seed = 0;
     std::string opponent;
     std::string text;
 };
 
-std::string to_lines(const std::vector<Disagreement>& found, std::uint64_t first_seed, const Tally& tally) {
+std::string to_records(const std::vector<Disagreement>& found, std::uint64_t first_seed, const Tally& tally) {
     std::string text;
     for (const Disagreement& one : found)
-        text += fmt::format("found{0}{1}{0}{2}{0}{3}\n", kSeparator, first_seed + one.program, one.opponent,
-                            one.text);
-    text += fmt::format("accepted{}{}\nrefused{}{}\n", kSeparator, tally.accepted, kSeparator, tally.refused);
+        text += fmt::format("found{0}{1}{0}{2}{0}{3}{4}", kSeparator, first_seed + one.program, one.opponent,
+                            one.text, kEnd);
+    text += fmt::format("accepted{0}{1}{3}refused{0}{2}{3}", kSeparator, tally.accepted, tally.refused, kEnd);
     for (const auto& [name, count] : tally.compared)
-        text += fmt::format("compared{0}{1}{0}{2}\n", kSeparator, name, count);
+        text += fmt::format("compared{0}{1}{0}{2}{3}", kSeparator, name, count, kEnd);
     for (const auto& [name, count] : tally.opponents_refuse)
-        text += fmt::format("opponent{0}{1}{0}{2}\n", kSeparator, name, count);
+        text += fmt::format("opponent{0}{1}{0}{2}{3}", kSeparator, name, count, kEnd);
     for (const auto& [name, count] : tally.refusals)
-        text += fmt::format("rule{0}{1}{0}{2}\n", kSeparator, name, count);
+        text += fmt::format("rule{0}{1}{0}{2}{3}", kSeparator, name, count, kEnd);
     return text;
 }
 
@@ -152,8 +153,8 @@ std::vector<std::string> split(const std::string& text, char separator) {
     return parts;
 }
 
-void from_lines(const std::string& output, std::vector<Found>& found, Tally& tally) {
-    for (const std::string& line : split(output, '\n')) {
+void from_records(const std::string& output, std::vector<Found>& found, Tally& tally) {
+    for (const std::string& line : split(output, kEnd)) {
         const auto words = split(line, kSeparator);
         if (words.size() < 2) continue;
         const auto number = [](const std::string& word) { return std::stoull(word); };
@@ -206,7 +207,7 @@ class Fuzzer {
             for (std::size_t i = 0; i < count; ++i) programs.push_back(program_of(first + i));
             Tally tally;
             const auto found = compare(contest, programs, tally);
-            return to_lines(found, first, tally);
+            return to_records(found, first, tally);
         });
     }
 
@@ -225,7 +226,7 @@ class Fuzzer {
             run_seeds(has_native ? contest_ : without_native(), first, count, kSecondsPerBatch);
         std::vector<Found> found;
         if (ended.is_well()) {
-            from_lines(ended.output, found, tally_);
+            from_records(ended.output, found, tally_);
         } else if (count > 1) {
             run_batch(first, count / 2);
             run_batch(first + count / 2, count - count / 2);
