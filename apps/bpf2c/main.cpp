@@ -81,7 +81,7 @@ void print_made(const Arguments& arguments, const bpf2c::Outcome& outcome) {
     }
     nlohmann::json made{{"file", arguments.order.file}, {"programs", programs}};
     if (!arguments.order.c_path.empty()) made["c"] = arguments.order.c_path;
-    if (!arguments.order.library_path.empty()) made["image"] = arguments.order.library_path;
+    if (!arguments.order.image_path.empty()) made["image"] = arguments.order.image_path;
     fmt::print("{}\n", made.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
 }
 
@@ -94,9 +94,9 @@ ctl::Exit exit_of(const Error& error) {
 
 int run(Arguments& arguments) {
     bpf2c::Order& order = arguments.order;
-    order.library_path = arguments.so_path + arguments.dll_path;
+    order.image_path = arguments.so_path + arguments.dll_path;
     if (!arguments.dll_path.empty()) order.build.target = native::Target::Windows;
-    const bool has_output = !order.library_path.empty() || !order.c_path.empty();
+    const bool has_output = !order.image_path.empty() || !order.c_path.empty();
     if (arguments.is_json && !has_output)
         return report_error(arguments, ctl::Exit::Usage, "--json needs one of -o, --so and --dll");
     order.progress = arguments.is_json ? [](std::string_view) {}

@@ -78,13 +78,13 @@ native::ProgramInput input_of(const object::ProgramSpec& program, const verifier
 }
 
 Result<void> write_outputs(const Order& order, const std::string& c) {
-    if (!order.library_path.empty()) {
-        order.progress(fmt::format("compiling {}", order.library_path));
+    if (!order.image_path.empty()) {
+        order.progress(fmt::format("compiling {}", order.image_path));
         const auto library = native::build(c, order.build);
         // Whatever it is, it is this machine's compiler: the program is not to blame.
         if (!library) return fail(Status::Environment, library.error().message());
         const std::string_view bytes(reinterpret_cast<const char*>(library->data()), library->size());
-        EBPF_TRY_VOID(platform::write_file(order.library_path, bytes));
+        EBPF_TRY_VOID(platform::write_file(order.image_path, bytes));
     }
     if (!order.c_path.empty()) EBPF_TRY_VOID(platform::write_file(order.c_path, c));
     return {};

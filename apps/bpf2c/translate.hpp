@@ -15,9 +15,9 @@
 namespace ebpf::bpf2c {
 
 struct Order {
-    std::string file;          ///< FILE.o or FILE.o:PROGRAM
-    std::string c_path;        ///< empty: none
-    std::string library_path;  ///< empty: none
+    std::string file;        ///< FILE.o or FILE.o:PROGRAM
+    std::string c_path;      ///< empty: none
+    std::string image_path;  ///< empty: none
     native::BuildOptions build;
     std::uint64_t memory_length = 0;
     void (*progress)(std::string_view text) = nullptr;

@@ -10,6 +10,7 @@
 #include "image_runner.hpp"
 #include "interp/interp.hpp"
 #include "jit/jit.hpp"
+#include "lower/lower.hpp"
 #include "native/batch.hpp"
 #include "runner.hpp"
 
@@ -33,24 +34,6 @@ Result<engine::Image*> interpret_subject(const Subject& subject, const engine::B
     return image;
 }
 
-ir::Region region_of(verifier::AccessKind kind) {
-    switch (kind) {
-        case verifier::AccessKind::None:
-            return ir::Region::Unknown;
-        case verifier::AccessKind::Context:
-            return ir::Region::Context;
-        case verifier::AccessKind::Packet:
-            return ir::Region::Packet;
-        case verifier::AccessKind::Stack:
-            return ir::Region::Frame;
-        case verifier::AccessKind::MapValue:
-            return ir::Region::MapValue;
-        case verifier::AccessKind::Memory:
-            return ir::Region::Memory;
-    }
-    return ir::Region::Unknown;
-}
-
 Result<engine::Image*> translate(const isa::Code& code, const engine::Bindings& bindings,
                                  std::span<const ir::Region> regions, jit::Tier tier) {
     EBPF_TRY(const jit::Architecture architecture, jit::host_architecture());
@@ -66,8 +49,7 @@ Result<engine::Image*> translate(const isa::Code& code, const engine::Bindings& 
 Compile jit_compile(jit::Tier tier) {
     return [tier](const Subject& subject, const engine::Bindings& bindings,
                   std::size_t& code_bytes) -> Result<engine::Image*> {
-        std::vector<ir::Region> regions;
-        for (const verifier::AccessKind kind : subject.accesses) regions.push_back(region_of(kind));
+        const auto regions = lower::regions_of(subject.accesses);
         EBPF_TRY(engine::Image* const image, translate(subject.code, bindings, regions, tier));
         code_bytes = image->code.size();
         return image;

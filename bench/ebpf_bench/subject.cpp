@@ -24,8 +24,6 @@ extern const bench_program* const __start_bench_programs[];
 extern const bench_program* const __stop_bench_programs[];
 // NOLINTEND(bugprone-reserved-identifier,readability-identifier-naming)
 // NOLINTNEXTLINE(cppcoreguidelines-avoid-non-const-global-variables): a secret that compilers must not know.
-// NOLINTEND(bugprone-reserved-identifier,readability-identifier-naming)
-// NOLINTNEXTLINE(cppcoreguidelines-avoid-non-const-global-variables): a secret that compilers must not know.
 unsigned long long bench_hash_seed[2] = {0x452821e638d01377, 0xbe5466cf34e90c6d};
 }
 

@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "check/step.hpp"
+#include "isa/semantics.hpp"
 
 namespace ebpf::check {
 namespace {
@@ -17,33 +18,6 @@ bool is_order(JumpOp op) {
 }
 bool is_equality(JumpOp op) {
     return op == JumpOp::Eq || op == JumpOp::Ne;
-}
-
-/// The operator that says the same with its operands exchanged.
-JumpOp mirrored(JumpOp op) {
-    switch (op) {
-        case JumpOp::Gt:
-            return JumpOp::Lt;
-        case JumpOp::Ge:
-            return JumpOp::Le;
-        case JumpOp::Lt:
-            return JumpOp::Gt;
-        case JumpOp::Le:
-            return JumpOp::Ge;
-        case JumpOp::SGt:
-            return JumpOp::SLt;
-        case JumpOp::SGe:
-            return JumpOp::SLe;
-        case JumpOp::SLt:
-            return JumpOp::SGt;
-        case JumpOp::SLe:
-            return JumpOp::SGe;
-        case JumpOp::Eq:
-        case JumpOp::Ne:
-        case JumpOp::Set:
-            return op;
-    }
-    return op;
 }
 
 Value right_operand(const State& state, const isa::Instruction& instruction) {
@@ -177,7 +151,7 @@ bool refine(const Program& program, State& state, const isa::Instruction& instru
     if (left.kind == Kind::Scalar && right.kind == Kind::Scalar)
         return refine_numbers(state, instruction, is_taken);
     if (is_limit(left, right)) return refine_packet(state, left, op, is_taken, status);
-    if (is_limit(right, left)) return refine_packet(state, right, mirrored(op), is_taken, status);
+    if (is_limit(right, left)) return refine_packet(state, right, isa::exchanged(op), is_taken, status);
     const bool left_is_number = left.kind == Kind::Scalar;
     if (!left_is_number && right.kind != Kind::Scalar) return true;  // two pointers: nothing is learnt
     const Value& pointer = left_is_number ? right : left;

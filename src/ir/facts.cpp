@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "ir/facts.hpp"
+#include "isa/semantics.hpp"
 
 #include <algorithm>
 #include <optional>
@@ -115,7 +116,7 @@ Answer implied(const Function& function, const Condition& known, bool is_true, c
     if (known.a == asked.a && known.b == asked.b)
         return same_values(known.condition, is_true, asked.condition);
     if (known.a == asked.b && known.b == asked.a)
-        return same_values(exchanged(known.condition), is_true, asked.condition);
+        return same_values(isa::exchanged(known.condition), is_true, asked.condition);
     if (known.a != asked.a || !function.is_constant(known.b) || !function.is_constant(asked.b))
         return Answer::Unknown;
     const std::uint64_t mask = known.width == spec::Width::W32 ? 0xffffffffU : ~std::uint64_t{0};

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The order in which rules are tried, and those about selection and addresses.
 #include "ir/simplify.hpp"
+#include "isa/semantics.hpp"
 
 #include <utility>
 
@@ -11,32 +12,6 @@ namespace ebpf::ir {
 
 using spec::JumpOp;
 using spec::Width;
-
-JumpOp exchanged(JumpOp condition) {
-    switch (condition) {
-        case JumpOp::Eq:
-        case JumpOp::Ne:
-        case JumpOp::Set:
-            return condition;
-        case JumpOp::Gt:
-            return JumpOp::Lt;
-        case JumpOp::Ge:
-            return JumpOp::Le;
-        case JumpOp::Lt:
-            return JumpOp::Gt;
-        case JumpOp::Le:
-            return JumpOp::Ge;
-        case JumpOp::SGt:
-            return JumpOp::SLt;
-        case JumpOp::SGe:
-            return JumpOp::SLe;
-        case JumpOp::SLt:
-            return JumpOp::SGt;
-        case JumpOp::SLe:
-            return JumpOp::SGe;
-    }
-    return condition;
-}
 
 JumpOp opposite(JumpOp condition) {
     switch (condition) {
@@ -96,7 +71,7 @@ void Simplifier::order_inputs(Draft& draft) const {
     const bool is_out_of_order = is_a_constant != is_b_constant ? is_a_constant : draft.a() > draft.b();
     if (!is_out_of_order) return;
     std::swap(draft.inputs[0], draft.inputs[1]);
-    if (has_condition) draft.node.condition = exchanged(draft.node.condition);
+    if (has_condition) draft.node.condition = isa::exchanged(draft.node.condition);
 }
 
 /// Returns a node with the same low half as `id`, without what only makes the high half.

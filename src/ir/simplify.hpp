@@ -38,8 +38,6 @@ std::uint64_t limit_of(const Function& function, const Draft& draft,
 /// Returns an upper bound of every node's value. Cost: a few rounds over all nodes.
 std::vector<std::uint64_t> find_limits(const Function& function);
 
-/// Returns the condition that holds of (b, a) when `condition` holds of (a, b).
-spec::JumpOp exchanged(spec::JumpOp condition);
 /// Returns the opposite. Requires: not Set, which has none.
 spec::JumpOp opposite(spec::JumpOp condition);
 

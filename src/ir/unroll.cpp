@@ -93,7 +93,7 @@ class Unroller {
         NodeId next = function_.input(branch, 0);
         if (!is_inside(shape, next)) {
             std::swap(next, count.bound);
-            count.condition = exchanged(count.condition);
+            count.condition = isa::exchanged(count.condition);
         }
         if (!is_inside(shape, next) || is_inside(shape, count.bound) || count.condition == JumpOp::Set)
             return {};

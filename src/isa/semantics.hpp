@@ -162,6 +162,33 @@ constexpr bool eval_jump(spec::JumpOp op, spec::Width width, std::uint64_t a, st
                                                      static_cast<std::uint32_t>(b));
 }
 
+/// Returns the operator that holds of (b, a) exactly when `op` holds of (a, b).
+constexpr spec::JumpOp exchanged(spec::JumpOp op) noexcept {
+    switch (op) {
+        case spec::JumpOp::Gt:
+            return spec::JumpOp::Lt;
+        case spec::JumpOp::Ge:
+            return spec::JumpOp::Le;
+        case spec::JumpOp::Lt:
+            return spec::JumpOp::Gt;
+        case spec::JumpOp::Le:
+            return spec::JumpOp::Ge;
+        case spec::JumpOp::SGt:
+            return spec::JumpOp::SLt;
+        case spec::JumpOp::SGe:
+            return spec::JumpOp::SLe;
+        case spec::JumpOp::SLt:
+            return spec::JumpOp::SGt;
+        case spec::JumpOp::SLe:
+            return spec::JumpOp::SGe;
+        case spec::JumpOp::Eq:
+        case spec::JumpOp::Ne:
+        case spec::JumpOp::Set:
+            break;
+    }
+    return op;
+}
+
 /// Returns what an atomic operation stores into a cell of `size` bytes that holds `old`; zero-extended.
 /// `operand` is src; `expected` is r0 and matters to Cmpxchg only, which stores `operand` where the low
 /// `size` bytes of `old` and `expected` agree and `old` where they do not. What a fetch returns is

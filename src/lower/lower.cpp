@@ -2,6 +2,7 @@
 #include "lower/lower.hpp"
 
 #include <fmt/format.h>
+#include <algorithm>
 
 #include <limits>
 #include <utility>
@@ -127,6 +128,24 @@ Result<void> resolve_calls(isa::Code& code, std::span<const verifier::CallTarget
     return {};
 }
 
+ir::Region region_of(verifier::AccessKind kind) {
+    switch (kind) {
+        case verifier::AccessKind::None:
+            return ir::Region::Unknown;
+        case verifier::AccessKind::Context:
+            return ir::Region::Context;
+        case verifier::AccessKind::Packet:
+            return ir::Region::Packet;
+        case verifier::AccessKind::Stack:
+            return ir::Region::Frame;
+        case verifier::AccessKind::MapValue:
+            return ir::Region::MapValue;
+        case verifier::AccessKind::Memory:
+            return ir::Region::Memory;
+    }
+    return ir::Region::Unknown;
+}
+
 }  // namespace
 
 Result<void> lower(isa::Code& code, spec::ProgramType type, std::span<const verifier::AccessKind> accesses) {
@@ -162,6 +181,12 @@ Result<void> lower(isa::Code& code, spec::ProgramType type, const verifier::Repo
     EBPF_TRY_VOID(lower(direct, type, report.accesses));
     code = std::move(direct);
     return {};
+}
+
+std::vector<ir::Region> regions_of(std::span<const verifier::AccessKind> accesses) {
+    std::vector<ir::Region> regions(accesses.size());
+    std::ranges::transform(accesses, regions.begin(), region_of);
+    return regions;
 }
 
 }  // namespace ebpf::lower

@@ -3,8 +3,10 @@
 #pragma once
 
 #include <span>
+#include <vector>
 
 #include "base/error.hpp"
+#include "ir/ir.hpp"
 #include "isa/instruction.hpp"
 #include "spec/programs.hpp"
 #include "verifier/verifier.hpp"
@@ -30,5 +32,8 @@ Result<void> lower(isa::Code& code, spec::ProgramType type, std::span<const veri
 /// Internal - a call of the report is no call through a register, or its target does not exist. `code` is
 /// unchanged then. Cost: linear.
 Result<void> lower(isa::Code& code, spec::ProgramType type, const verifier::Report& report);
+
+/// Returns what memory each access goes to, as code generators take it; one element a slot. Threads: any.
+std::vector<ir::Region> regions_of(std::span<const verifier::AccessKind> accesses);
 
 }  // namespace ebpf::lower

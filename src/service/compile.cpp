@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "service/compile.hpp"
+#include "lower/lower.hpp"
 
 #include <fmt/format.h>
 
@@ -27,32 +28,13 @@ Result<Compiled> interpret(const CompileInput& input) {
     return Compiled{OwnedImage(*image), {}};
 }
 
-ir::Region region_of(verifier::AccessKind kind) {
-    switch (kind) {
-        case verifier::AccessKind::None:
-            return ir::Region::Unknown;
-        case verifier::AccessKind::Context:
-            return ir::Region::Context;
-        case verifier::AccessKind::Packet:
-            return ir::Region::Packet;
-        case verifier::AccessKind::Stack:
-            return ir::Region::Frame;
-        case verifier::AccessKind::MapValue:
-            return ir::Region::MapValue;
-        case verifier::AccessKind::Memory:
-            return ir::Region::Memory;
-    }
-    return ir::Region::Unknown;
-}
-
 std::uint32_t machine_of(jit::Architecture architecture) {
     return architecture == jit::Architecture::Arm64 ? spec::kMachineArm64 : spec::kMachineX64;
 }
 
 Result<Compiled> translate(const CompileInput& input) {
     EBPF_TRY(const jit::Architecture architecture, jit::host_architecture());
-    std::vector<ir::Region> regions(input.accesses.size());
-    std::ranges::transform(input.accesses, regions.begin(), region_of);
+    const auto regions = lower::regions_of(input.accesses);
     jit::Options options;
     options.architecture = architecture;
     options.features = jit::detect_features();

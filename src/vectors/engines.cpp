@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "vectors/engines.hpp"
+#include "lower/lower.hpp"
 
 #include <fmt/format.h>
 
@@ -28,35 +29,6 @@ Compiled interpret(const EngineProgram& program) {
                                                      refusal.value, status_text(image.error()))});
 }
 
-/// What memory each access goes to, as the code generators take it.
-std::vector<ir::Region> regions_of(const EngineProgram& program) {
-    std::vector<ir::Region> regions;
-    regions.reserve(program.accesses.size());
-    for (const verifier::AccessKind kind : program.accesses) {
-        switch (kind) {
-            case verifier::AccessKind::None:
-                regions.push_back(ir::Region::Unknown);
-                break;
-            case verifier::AccessKind::Context:
-                regions.push_back(ir::Region::Context);
-                break;
-            case verifier::AccessKind::Packet:
-                regions.push_back(ir::Region::Packet);
-                break;
-            case verifier::AccessKind::Stack:
-                regions.push_back(ir::Region::Frame);
-                break;
-            case verifier::AccessKind::MapValue:
-                regions.push_back(ir::Region::MapValue);
-                break;
-            case verifier::AccessKind::Memory:
-                regions.push_back(ir::Region::Memory);
-                break;
-        }
-    }
-    return regions;
-}
-
 /// The intermediate form, evaluated: what code generators start from, with and without optimisation.
 struct EvaluatedImage : engine::Image {
     ir::Module module;
@@ -73,7 +45,7 @@ struct EvaluatedImage : engine::Image {
 };
 
 Compiled evaluate(const EngineProgram& program, std::optional<ir::Level> level) {
-    const std::vector<ir::Region> regions = regions_of(program);
+    const auto regions = lower::regions_of(program.accesses);
     auto module = ir::build({*program.code, program.bindings, regions});
     if (!module) {
         return std::unexpected(EngineRefusal{module.error().status, module.error().slot,
@@ -106,7 +78,7 @@ Compiled translate(const EngineProgram& program, const jit::Options& options) {
     const auto refused = [](Status status, std::string text) {
         return std::unexpected(EngineRefusal{status, {}, std::move(text)});
     };
-    const std::vector<ir::Region> regions = regions_of(program);
+    const auto regions = lower::regions_of(program.accesses);
     const auto code = jit::translate(*program.code, program.bindings, regions, options);
     if (!code) return refused(code.error().status(), code.error().message());
     auto image = engine::place(code->machine_code(), program.bindings);
@@ -131,7 +103,7 @@ Compiled simulate(const EngineProgram& program, const jit::Features& features) {
     jit::Options options;
     options.architecture = jit::Architecture::Arm64;
     options.features = features;
-    const std::vector<ir::Region> regions = regions_of(program);
+    const auto regions = lower::regions_of(program.accesses);
     const auto code = jit::translate(*program.code, program.bindings, regions, options);
     if (!code) return refused(code.error());
     const auto image = jit::simulate_arm64(code->machine_code(), program.bindings, features);

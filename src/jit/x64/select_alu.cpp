@@ -3,6 +3,7 @@
 #include <bit>
 #include <utility>
 
+#include "isa/semantics.hpp"
 #include "jit/x64/selector.hpp"
 
 namespace ebpf::jit::x64 {
@@ -10,33 +11,6 @@ namespace {
 
 bool is_commutative(ir::Opcode opcode) {
     return opcode != ir::Opcode::Sub;
-}
-
-// The condition that holds for (b, a) where `op` holds for (a, b).
-spec::JumpOp mirrored(spec::JumpOp op) {
-    switch (op) {
-        case spec::JumpOp::Gt:
-            return spec::JumpOp::Lt;
-        case spec::JumpOp::Ge:
-            return spec::JumpOp::Le;
-        case spec::JumpOp::Lt:
-            return spec::JumpOp::Gt;
-        case spec::JumpOp::Le:
-            return spec::JumpOp::Ge;
-        case spec::JumpOp::SGt:
-            return spec::JumpOp::SLt;
-        case spec::JumpOp::SGe:
-            return spec::JumpOp::SLe;
-        case spec::JumpOp::SLt:
-            return spec::JumpOp::SGt;
-        case spec::JumpOp::SLe:
-            return spec::JumpOp::SGe;
-        case spec::JumpOp::Eq:
-        case spec::JumpOp::Ne:
-        case spec::JumpOp::Set:
-            break;
-    }
-    return op;
 }
 
 bool is_signed(spec::JumpOp op) {
@@ -270,7 +244,7 @@ void Selector::select_condition(NodeId id, Role role) {
     shape_.width = it.width;
     if (constant(a) && !constant(b)) {
         std::swap(a, b);
-        shape_.condition = mirrored(shape_.condition);
+        shape_.condition = isa::exchanged(shape_.condition);
     }
     if (shape_.condition == spec::JumpOp::Set) {
         shape_.condition = spec::JumpOp::Ne;

@@ -31,7 +31,7 @@ Program make_program(std::uint64_t seed, spec::ProgramType type, bool is_verifie
         const verifier::Report report = verifier::verify(generated.request());
         if (report.verdict == verifier::Verdict::Accept) {
             accesses = report.accesses;
-            program.regions = regions_of(report);
+            program.regions = lower::regions_of(report.accesses);
         }
     }
     EXPECT_TRUE(lower::lower(program.code, type, accesses));

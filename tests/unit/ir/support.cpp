@@ -27,24 +27,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-Region region_of(verifier::AccessKind kind) {
-    switch (kind) {
-        case verifier::AccessKind::None:
-            return Region::Unknown;
-        case verifier::AccessKind::Context:
-            return Region::Context;
-        case verifier::AccessKind::Packet:
-            return Region::Packet;
-        case verifier::AccessKind::Stack:
-            return Region::Frame;
-        case verifier::AccessKind::MapValue:
-            return Region::MapValue;
-        case verifier::AccessKind::Memory:
-            return Region::Memory;
-    }
-    return Region::Unknown;
-}
-
 void* look_up(std::uint64_t map, const void* key) noexcept {
     return reinterpret_cast<maps::Map*>(static_cast<std::uintptr_t>(map))->lookup(key);
 }
@@ -52,17 +34,11 @@ void* look_up(std::uint64_t map, const void* key) noexcept {
 bool accept(Program& program, const verifier::Request& request) {
     const verifier::Report report = verifier::verify(request);
     if (report.verdict != verifier::Verdict::Accept) return true;
-    program.regions = regions_of(report);
+    program.regions = lower::regions_of(report.accesses);
     return lower::lower(program.code, program.type, report).has_value();
 }
 
 }  // namespace
-
-std::vector<Region> regions_of(const verifier::Report& report) {
-    std::vector<Region> regions;
-    for (const verifier::AccessKind kind : report.accesses) regions.push_back(region_of(kind));
-    return regions;
-}
 
 Host::Host(const Program& program) {
     auto host = vectors::TestHost::create(program.type, program.memory, program.maps);

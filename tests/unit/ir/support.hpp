@@ -54,9 +54,6 @@ class Host {
 /// What is done to a module before it runs.
 using Transform = std::function<void(Module&, const engine::Bindings&)>;
 
-/// Returns the regions that the verifier's report names.
-std::vector<Region> regions_of(const verifier::Report& report);
-
 /// Assembles text as a program on `memory_bytes` bytes of memory, with regions if the verifier accepts it.
 Program assemble(std::string_view text, std::vector<spec::MapShape> maps = {}, std::size_t memory_bytes = 64,
                  spec::ProgramType type = spec::ProgramType::Memory);

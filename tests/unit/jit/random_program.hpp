@@ -29,7 +29,7 @@ inline ir::test::Program random_program(std::uint64_t seed, spec::ProgramType ty
         const verifier::Report report = verifier::verify(generated.request());
         if (report.verdict == verifier::Verdict::Accept) {
             accesses = report.accesses;
-            program.regions = ir::test::regions_of(report);
+            program.regions = lower::regions_of(report.accesses);
         }
     }
     EXPECT_TRUE(lower::lower(program.code, type, accesses).has_value());
