@@ -172,7 +172,8 @@ void Generator::either_pointer() {
     const std::int32_t at_other = start(other);
     builder_.move(kScratch, one.base);
     builder_.alu_imm(AluOp::Add, kScratch, at_one);
-    builder_.branch_imm(random_.one_in(2) ? JumpOp::SLt : JumpOp::Set, number(), 1, join);
+    const unsigned chooser = number();
+    builder_.branch_imm(random_.one_in(2) ? JumpOp::SLt : JumpOp::Set, chooser, 1, join);
     builder_.move(kScratch, other.base);
     builder_.alu_imm(AluOp::Add, kScratch, at_other);
     builder_.bind(join);
@@ -201,7 +202,8 @@ void Generator::context_access() {
     if (is_writable && random_.one_in(2)) {
         builder_.store(4, kScratch, field, number());
     } else {
-        builder_.load(static_cast<std::uint8_t>(1U << random_.below(3)), number(), kScratch, field);
+        const unsigned to = number();
+        builder_.load(static_cast<std::uint8_t>(1U << random_.below(3)), to, kScratch, field);
     }
 }
 

@@ -38,8 +38,11 @@ void Generator::choose_maps() {
     const std::vector<std::uint32_t> values{1, 2, 4, 8, 12, 16, 24, 40, 48};
     const std::vector<std::uint32_t> keys{4, 4, 8, 8, 1, 2, 6, 12, 16, kMostKeyBytes};
     add(spec::MapType::Array, 4, kMapValueBytes, 1);
-    add(spec::MapType::Array, 4, random_.of(values), 1 + random_.below(6));
-    add(spec::MapType::Hash, random_.of(keys), random_.of(values), 1 + random_.below(6));
+    const std::uint32_t array_entries = 1 + random_.below(6);
+    add(spec::MapType::Array, 4, random_.of(values), array_entries);
+    const std::uint32_t hash_entries = 1 + random_.below(6);
+    const std::uint32_t hash_value = random_.of(values);
+    add(spec::MapType::Hash, random_.of(keys), hash_value, hash_entries);
     if (has_targets_) add(spec::MapType::ProgArray, 4, 4, 3);
     for (MapSetup& map : result_.maps) {
         if (map.shape.type == spec::MapType::ProgArray) continue;

@@ -66,6 +66,8 @@ std::vector<spec::Form> forms_where(Predicate predicate) {
     return result;
 }
 
+/// Draws one random number at most in the arguments of a call: compilers evaluate them in different orders,
+/// and a seed must mean the same program whatever compiled the generator.
 class Generator {
   public:
     Generator(std::uint64_t seed, const Options& options) : random_(seed), options_(options) {}
@@ -141,6 +143,12 @@ class Generator {
     unsigned number() { return random_.of(numbers_); }
     /// Two different numbers' registers, `second` not the counter's if a loop needs it.
     unsigned other_number(unsigned first);
+    /// What a branch compares with: a register, or a constant.
+    struct Operand {
+        unsigned source;
+        std::int32_t imm;
+    };
+    Operand branch_operand(const FormSpec& form);
     const Region& region() { return random_.of(regions_); }
     [[nodiscard]] bool must_align(const Region& region) const {
         return options_.is_for_kernel && region.is_stack;

@@ -31,6 +31,20 @@ TEST_P(GeneratorTest, SameSeedSameProgram) {
     EXPECT_NE(generate(7, options).bytecode(), generate(8, options).bytecode());
 }
 
+// Its answers would decide what such a program leaves behind, and the kernel has another clock.
+TEST_P(GeneratorTest, AsksTheHostOnlyIfTheKernelIsNotAsked) {
+    std::size_t asking = 0;
+    for (std::uint64_t seed = 1; seed <= 500; ++seed) {
+        const Generated ours =
+            generate(seed, {.type = GetParam(), .is_for_kernel = false, .allows_tail_calls = true});
+        asking += ours.asks_host() ? 1U : 0U;
+        const Generated shared =
+            generate(seed, {.type = GetParam(), .is_for_kernel = true, .allows_tail_calls = true});
+        EXPECT_FALSE(shared.asks_host()) << "seed " << seed;
+    }
+    EXPECT_GE(asking, 100U);
+}
+
 // What the generator never produces, no oracle sees.
 TEST_P(GeneratorTest, ReachesMostForms) {
     std::set<spec::Form> forms;

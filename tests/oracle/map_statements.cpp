@@ -62,9 +62,11 @@ void Generator::lookup() {
         if (size <= value_size) access_at(kScratch, place(value, size), form);
     }
     if (value_size % 8 == 0 && random_.one_in(2)) {
+        const std::int32_t at = place(value, 8, true);
+        const unsigned operand = number();
         builder_.add(
             {.family = Family::Atomic, .atomic = spec::AtomicOp::Add, .size = 8, .fetch = random_.one_in(2)},
-            kScratch, number(), place(value, 8, true));
+            kScratch, operand, at);
     }
     builder_.go(end);
     builder_.bind(absent);

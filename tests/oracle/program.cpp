@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "program.hpp"
 
+#include <algorithm>
+
 #include "isa/decode.hpp"
 #include "isa/encode.hpp"
 #include "isa/text/disassemble.hpp"
+#include "spec/helpers.hpp"
 
 namespace ebpf::oracle {
 
@@ -58,6 +61,19 @@ std::vector<spec::MapShape> Generated::shapes() const {
     all.reserve(maps.size());
     for (const MapSetup& map : maps) all.push_back(map.shape);
     return all;
+}
+
+bool Generated::asks_host() const {
+    using enum spec::HelperId;
+    const auto asks = [](const Body& body) {
+        return std::ranges::any_of(body.code, [](const isa::Instruction& instruction) {
+            if (instruction.spec().family != spec::Family::CallHelper) return false;
+            const auto id = static_cast<spec::HelperId>(instruction.imm);
+            return id == get_prandom_u32 || id == ktime_get_ns || id == get_smp_processor_id;
+        });
+    };
+    return asks(*this) ||
+           std::ranges::any_of(targets, [&](const Target& target) { return asks(target.body); });
 }
 
 void mutate(Generated& program, Random& random) {

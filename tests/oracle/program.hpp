@@ -52,6 +52,9 @@ struct Generated : Body {
     [[nodiscard]] verifier::Request request(const Body& body) const;
     [[nodiscard]] verifier::Request request() const { return request(*this); }
     [[nodiscard]] std::vector<spec::MapShape> shapes() const;
+    /// Whether it, or a target, calls a helper that answers differently on another host: clock, random
+    /// number, processor.
+    [[nodiscard]] bool asks_host() const;
 };
 
 /// Changes one field of one instruction at random; the result decodes, and may be unsafe.

@@ -57,6 +57,11 @@ void Generator::statement() {
     (this->*kKinds[random_.below(kCount)])();
 }
 
+Generator::Operand Generator::branch_operand(const FormSpec& form) {
+    if (form.source == Source::Reg) return {number(), 0};
+    return {0, static_cast<std::int32_t>(random_.edge())};
+}
+
 unsigned Generator::other_number(unsigned first) {
     unsigned second = number();
     while (second == first) second = number();
@@ -72,7 +77,8 @@ void Generator::arithmetic() {
     if (is_shift) imm = static_cast<std::int32_t>(random_.below(spec.width == Width::W64 ? 64 : 32));
     if (is_division_op(spec.alu) && imm == 0) imm = 3;
     const bool has_imm = spec.source == Source::Imm;
-    builder_.add(form, number(), spec.source == Source::Reg ? number() : 0, 0, has_imm ? imm : 0);
+    const unsigned operand = spec.source == Source::Reg ? number() : 0;
+    builder_.add(form, number(), operand, 0, has_imm ? imm : 0);
 }
 
 // With operands at which division is special: 0, 1, -1, the least number; half of the time behind a branch,
@@ -85,8 +91,10 @@ void Generator::division() {
     const unsigned divisor = other_number(dividend);
     const Builder::Label skip = builder_.make_label();
     const bool is_known = random_.one_in(2);
-    if (!is_known)
-        builder_.branch_imm(JumpOp::SGt, number(), static_cast<std::int32_t>(random_.edge()), skip);
+    if (!is_known) {
+        const auto bound = static_cast<std::int32_t>(random_.edge());
+        builder_.branch_imm(JumpOp::SGt, number(), bound, skip);
+    }
     if (random_.one_in(2)) builder_.constant(divisor, random_.of(kOperands));
     if (random_.one_in(2)) builder_.constant(dividend, random_.of(kOperands));
     builder_.bind(skip);
@@ -99,9 +107,8 @@ void Generator::fork() {
     const FormSpec& spec = spec::form_spec(random_.of(branch_forms()));
     const Builder::Label otherwise = builder_.make_label();
     const Builder::Label end = builder_.make_label();
-    const bool is_register = spec.source == Source::Reg;
-    builder_.jump(spec, otherwise, number(), is_register ? number() : 0,
-                  is_register ? 0 : static_cast<std::int32_t>(random_.edge()));
+    const Operand second = branch_operand(spec);
+    builder_.jump(spec, otherwise, number(), second.source, second.imm);
     statements(1 + random_.below(3));
     builder_.go(end);
     builder_.bind(otherwise);
@@ -122,9 +129,8 @@ void Generator::chain() {
     const std::uint32_t count = 2 + random_.below(4);
     for (std::uint32_t i = 0; i < count; ++i) {
         const FormSpec& spec = spec::form_spec(random_.of(branch_forms()));
-        const bool is_register = spec.source == Source::Reg;
-        builder_.jump(spec, random_.one_in(2) ? first : second, subject, is_register ? number() : 0,
-                      is_register ? 0 : static_cast<std::int32_t>(random_.edge()));
+        const Operand operand = branch_operand(spec);
+        builder_.jump(spec, random_.one_in(2) ? first : second, subject, operand.source, operand.imm);
     }
     statement();
     builder_.go(end);
@@ -164,8 +170,10 @@ void Generator::data_loop() {
     builder_.branch_imm(JumpOp::Eq, kCounter, 0, end);
     builder_.alu_imm(AluOp::Add, kCounter, -1);
     statements(1 + random_.below(2));
-    if (random_.one_in(2))
-        builder_.branch_imm(JumpOp::Set, number(), static_cast<std::int32_t>(random_.edge()), end);
+    if (random_.one_in(2)) {
+        const auto bits = static_cast<std::int32_t>(random_.edge());
+        builder_.branch_imm(JumpOp::Set, number(), bits, end);
+    }
     builder_.go(again);
     builder_.bind(end);
     numbers_.push_back(kCounter);
