@@ -30,7 +30,9 @@ Features detect_features() {
 #if EBPF_HAS_ARM64 && defined(__aarch64__)
     return arm64::detect_features();
 #else
-    return x64::detect_features();
+    // Asked once: processors in virtual machines take tens of microseconds to answer.
+    static const Features features = x64::detect_features();
+    return features;
 #endif
 }
 
