@@ -143,7 +143,7 @@ Value load_stack(State& state, const Value& pointer, const spec::FormSpec& form,
     if (is_pointer(cell->value)) return cell->value;
     Value value = cell->value;
     if (cell->first != first || cell->size != form.size) {
-        const std::uint64_t shift = (first - cell->first) * 8U;
+        const std::uint64_t shift = std::uint64_t{first - cell->first} * 8U;
         value.id = 0;
         value.number = domains::truncate(form.size, domains::alu(spec::AluOp::Rsh, spec::Width::W64,
                                                                  value.number, Scalar::constant(shift)));
