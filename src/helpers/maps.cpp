@@ -31,7 +31,7 @@ std::uint64_t tail_call(std::uint64_t, std::uint64_t r2, std::uint64_t r3, std::
     const void* element = maps::program_at(*as_pointer<maps::Map>(r2), static_cast<std::uint32_t>(r3));
     if (element == nullptr) return kErrorInvalid;
     ++invocation.tail_calls;
-    invocation.tail_target = static_cast<const TailTarget*>(element)->image;
+    invocation.tail_target = static_cast<const TailTarget*>(element)->image.load(std::memory_order_acquire);
     return 0;
 }
 

@@ -52,7 +52,7 @@ void Dispatch::end(InvokingThread& thread) noexcept {
 // Out of line, so that the usual way needs no stack frame.
 [[gnu::noinline, gnu::cold]] std::uint64_t Dispatch::execute_timed(const ProgramObject& program,
                                                                    InvokingThread& thread) noexcept {
-    const engine::Image& image = *program.target_.image;
+    const engine::Image& image = program.image();
     const std::uint64_t start = platform::monotonic_ns();
     const std::uint64_t result = engine::run(image, thread.invocation);
     add(program.counters_[thread.slot].time_ns, platform::monotonic_ns() - start);
@@ -65,7 +65,7 @@ inline std::uint64_t Dispatch::execute(const ProgramObject& program, InvokingThr
     if (thread.state->is_stats_enabled.load(std::memory_order_relaxed)) [[unlikely]] {
         return execute_timed(program, thread);
     }
-    const engine::Image& image = *program.target_.image;
+    const engine::Image& image = program.image();
     return engine::run(image, thread.invocation);
 }
 

@@ -264,7 +264,16 @@ class ProgramObject final : public Object {
     [[nodiscard]] bool is_gpl_compatible() const noexcept { return is_gpl_compatible_; }
     /// The bytecode as it was verified, before lowering.
     [[nodiscard]] std::span<const std::byte> bytecode() const noexcept { return bytecode_; }
-    [[nodiscard]] const engine::Image& image() const noexcept { return *target_.image; }
+    /// What runs now; stays as long as the program, also when it is no longer what runs.
+    [[nodiscard]] const engine::Image& image() const noexcept {
+        return *target_.image.load(std::memory_order_acquire);
+    }
+    /// Bytes of memory of the images.
+    [[nodiscard]] std::size_t image_bytes() const noexcept;
+    /// Runs `image`, made of the same verified code by a better engine, from now on; runs under way end in
+    /// the first one. Ownership passes, also on failure. Requires: image is not nullptr. Errors:
+    /// AlreadyExists - it has moved up before.
+    Status move_up(engine::Image* image) noexcept;
     /// Bytes of memory that the program was verified for; ProgramType::Memory only.
     [[nodiscard]] std::uint64_t memory_length() const noexcept { return memory_length_; }
     /// The maps it refers to, alive as long as the program.
@@ -296,6 +305,7 @@ class ProgramObject final : public Object {
     [[nodiscard]] bool set_up(const ProgramDefinition& definition) noexcept;
 
     helpers::TailTarget target_;   // what prog arrays hold
+    engine::Image* first_image_;   // what ran before move_up(): kept, as runs may still be in it
     Counter* counters_ = nullptr;  // one per slot
     spec::ProgramType type_;
     std::uint32_t attach_type_;

@@ -18,6 +18,7 @@ HeldMap::~HeldMap() {
 ProgramObject::ProgramObject(State& state, const ProgramDefinition& definition) noexcept
     : Object(state, kKind, definition.name, definition.creator_uid),
       target_{definition.image, this},
+      first_image_(definition.image),
       type_(definition.type),
       attach_type_(definition.attach_type),
       tag_{},
@@ -41,8 +42,25 @@ bool ProgramObject::set_up(const ProgramDefinition& definition) noexcept {
 }
 
 ProgramObject::~ProgramObject() {
-    target_.image->destroy(target_.image);
+    engine::Image* const image = target_.image.load(std::memory_order_relaxed);
+    if (image != first_image_) image->destroy(image);
+    first_image_->destroy(first_image_);
     ebpf::release(counters_, state().domain.slots() * sizeof(Counter), alignof(Counter));
+}
+
+std::size_t ProgramObject::image_bytes() const noexcept {
+    const engine::Image& now = image();
+    return first_image_->bytes + (&now == first_image_ ? 0 : now.bytes);
+}
+
+Status ProgramObject::move_up(engine::Image* image) noexcept {
+    engine::Image* first = first_image_;
+    if (target_.image.compare_exchange_strong(first, image, std::memory_order_acq_rel,
+                                              std::memory_order_relaxed)) {
+        return Status::Ok;
+    }
+    image->destroy(image);
+    return Status::AlreadyExists;
 }
 
 std::uint64_t ProgramObject::run_count() const noexcept {

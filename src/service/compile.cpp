@@ -32,6 +32,19 @@ std::uint32_t machine_of(jit::Architecture architecture) {
     return architecture == jit::Architecture::Arm64 ? spec::kMachineArm64 : spec::kMachineX64;
 }
 
+/// Whether the interpreter may step in: nothing is wrong with the program, but the JIT cannot serve it here.
+bool is_jit_missing(Status status) {
+    constexpr std::array kMissing = {Status::NotSupported, Status::NoPermission, Status::LimitExceeded};
+    return std::ranges::find(kMissing, status) != kMissing.end();
+}
+
+}  // namespace
+
+bool starts_on_interpreter(const CompileInput& input) {
+    return input.engine == spec::Engine::Auto && !input.policy.is_code_integrity_enforced &&
+           jit::host_architecture().has_value() && input.code.size() > kMostSlotsTranslatedAtOnce;
+}
+
 Result<Compiled> translate(const CompileInput& input) {
     EBPF_TRY(const jit::Architecture architecture, jit::host_architecture());
     const auto regions = lower::regions_of(input.accesses);
@@ -56,14 +69,6 @@ Result<Compiled> translate(const CompileInput& input) {
     }
     return compiled;
 }
-
-/// Whether the interpreter may step in: nothing is wrong with the program, but the JIT cannot serve it here.
-bool is_jit_missing(Status status) {
-    constexpr std::array kMissing = {Status::NotSupported, Status::NoPermission, Status::LimitExceeded};
-    return std::ranges::find(kMissing, status) != kMissing.end();
-}
-
-}  // namespace
 
 Result<Compiled> compile(const CompileInput& input) {
     switch (input.engine) {

@@ -33,6 +33,17 @@ struct Compiled {
     MachineNote note;  ///< empty unless the image has machine code to show
 };
 
+/// Programs with more instruction slots than this start on the interpreter, whose image takes some 0.1 us a
+/// slot to make, and move up when the JIT, which takes tens of times as long, is done: until here it takes
+/// about a millisecond, less than the verifier's process.
+inline constexpr std::size_t kMostSlotsTranslatedAtOnce = 512;
+
+/// Whether `input` asks for the JIT, but is long enough to start on the interpreter.
+bool starts_on_interpreter(const CompileInput& input);
+
+/// Makes an image with the JIT. Errors: as compile().
+Result<Compiled> translate(const CompileInput& input);
+
 /// Makes an image with the chosen engine. Auto: the JIT where this build has it for this host and the host
 /// allows executable memory, else the interpreter.
 /// Errors: NotSupported - an engine that this build has not, or an instruction that engines never see;

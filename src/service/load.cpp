@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
 
 #include "helpers/helpers.hpp"
 #include "isa/decode.hpp"
@@ -12,6 +13,7 @@
 #include "object/object_spec.hpp"
 #include "platform/hash.hpp"
 #include "service/compile.hpp"
+#include "service/move_up.hpp"
 #include "service/native_image.hpp"
 
 namespace ebpf::service {
@@ -63,18 +65,29 @@ std::vector<engine::MapBinding> bindings_of(const Maps& maps) {
     return bindings;
 }
 
+struct Made {
+    Compiled compiled;
+    std::optional<Climber> climber;  ///< without its program yet
+};
+
 /// Steps `lower` and `compile`.
-Result<Compiled> make_image(Call& call, const verifier::Request& request, const verifier::Report& report,
-                            const Maps& maps, spec::Engine engine) {
+Result<Made> make_image(Call& call, const verifier::Request& request, const verifier::Report& report,
+                        const Maps& maps, spec::Engine engine) {
     auto code = isa::decode(request.bytecode, request.groups);
     if (!code) return std::unexpected(isa::to_error(code.error()));
     EBPF_TRY_VOID(lower::lower(*code, request.type, report));
-    const auto bindings = bindings_of(maps);
-    return compile({.code = *code,
-                    .accesses = report.accesses,
-                    .bindings = {bindings, helpers::bindings()},
-                    .engine = engine,
-                    .policy = call.service.code_policy()});
+    auto bindings = bindings_of(maps);
+    CompileInput input{.code = *code,
+                       .accesses = report.accesses,
+                       .bindings = {bindings, helpers::bindings()},
+                       .engine = engine,
+                       .policy = call.service.code_policy()};
+    const bool is_climber = starts_on_interpreter(input) && has_way_up(call.service);
+    if (is_climber) input.engine = spec::Engine::Interpreter;
+    EBPF_TRY(auto compiled, compile(input));
+    Made made{std::move(compiled), {}};
+    if (is_climber) made.climber = Climber{{}, *std::move(code), report.accesses, std::move(bindings)};
+    return made;
 }
 
 /// Step `publish`.
@@ -118,8 +131,12 @@ Result<Loaded> load_bound(Call& call, const protocol::ProgramLoadRequest& messag
     if (!message.image.empty()) return fail(Status::InvalidArgument, "an image is for engine native only");
     EBPF_TRY(auto report, verify_checked(call.service.verifier(), request));
     if (report.verdict != verifier::Verdict::Accept) return Loaded{std::move(report), {}};
-    EBPF_TRY(auto compiled, make_image(call, request, report, maps, engine));
-    EBPF_TRY(auto program, publish(call, request, std::move(compiled), maps));
+    EBPF_TRY(auto made, make_image(call, request, report, maps, engine));
+    EBPF_TRY(auto program, publish(call, request, std::move(made.compiled), maps));
+    if (made.climber) {
+        made.climber->program = program;
+        move_up_later(call.service, *std::move(made.climber));
+    }
     return Loaded{std::move(report), std::move(program)};
 }
 

@@ -23,6 +23,12 @@ void Notes::add_map(std::uint32_t id, std::uint32_t key_type, std::uint32_t valu
     maps_[id] = {key_type, value_type, std::move(shared)};
 }
 
+void Notes::set_machine(std::uint32_t id, MachineNote machine) {
+    const std::lock_guard lock(mutex_);
+    if (const auto found = programs_.find(id); found != programs_.end())
+        found->second.machine = std::move(machine);
+}
+
 ProgramNote Notes::program(std::uint32_t id) const {
     const std::lock_guard lock(mutex_);
     const auto found = programs_.find(id);

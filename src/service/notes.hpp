@@ -45,6 +45,9 @@ class Notes {
     void add_map(std::uint32_t id, std::uint32_t key_type, std::uint32_t value_type,
                  std::vector<std::byte> types);
 
+    /// Exchanges what a program's note says of its machine code; nothing without a note.
+    void set_machine(std::uint32_t id, MachineNote machine);
+
     /// Returns the note, or an empty one.
     [[nodiscard]] ProgramNote program(std::uint32_t id) const;
     [[nodiscard]] MapNote map(std::uint32_t id) const;

@@ -67,12 +67,13 @@ protocol::ProgramDetails describe(const Call&, const ProgramObject& program) {
     details.is_gpl_compatible = program.is_gpl_compatible() ? 1 : 0;
     details.creator_uid = program.creator_uid();
     details.pins = program.pins();
-    details.engine = static_cast<std::uint32_t>(engine_of(program.image()));
-    details.machine_code_bytes = program.image().code.size();
+    const engine::Image& image = program.image();
+    details.engine = static_cast<std::uint32_t>(engine_of(image));
+    details.machine_code_bytes = image.code.size();
     details.loaded_at = wall_clock_seconds(program.created_ns());
     details.run_count = program.run_count();
     details.run_time_ns = program.run_time_ns();
-    details.memory_bytes = program.image().bytes + program.bytecode().size();
+    details.memory_bytes = program.image_bytes() + program.bytecode().size();
     details.memory_length = program.memory_length();
     details.bytecode_bytes = static_cast<std::uint32_t>(program.bytecode().size());
     for (const std::uint8_t byte : program.tag()) details.tag.push_back(std::byte{byte});

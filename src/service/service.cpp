@@ -51,7 +51,13 @@ Result<std::unique_ptr<Service>> Service::create(const ServiceOptions& options) 
 }
 
 Service::~Service() {
+    background_.reset();  // its jobs hold references
     runtime::Context::destroy(context_);
+}
+
+WorkerPool& Service::background() {
+    std::call_once(has_background_, [this] { background_.emplace(1); });
+    return *background_;
 }
 
 void Service::sweep_notes() {

@@ -5,6 +5,8 @@
 
 #include <cstdint>
 #include <memory>
+#include <mutex>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -14,6 +16,7 @@
 #include "service/code_policy.hpp"
 #include "service/notes.hpp"
 #include "service/verifier_runner.hpp"
+#include "service/worker_pool.hpp"
 
 namespace ebpf::service {
 
@@ -58,6 +61,8 @@ class Service {
     [[nodiscard]] const CodePolicy& code_policy() const { return code_policy_; }
     /// Forgets notes of objects that are gone.
     void sweep_notes();
+    /// One thread for work that nobody waits for, started when it is first asked for.
+    WorkerPool& background();
 
   private:
     Service(runtime::Context& context, const ServiceOptions& options)
@@ -67,6 +72,8 @@ class Service {
     VerifierRunner* verifier_;
     CodePolicy code_policy_;
     Notes notes_;
+    std::once_flag has_background_;
+    std::optional<WorkerPool> background_;
 };
 
 }  // namespace ebpf::service

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "service/linux/worker_pool.hpp"
+#include "service/worker_pool.hpp"
 
 #include <utility>
 
@@ -22,6 +22,11 @@ void WorkerPool::add(std::function<void()> job) {
         jobs_.push_back(std::move(job));
     }
     changed_.notify_one();
+}
+
+std::size_t WorkerPool::waiting() {
+    const std::lock_guard lock(mutex_);
+    return jobs_.size();
 }
 
 void WorkerPool::work(const std::stop_token& stop) {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
-// WorkerPool: a few threads for what must not hold up the event loop.
+// WorkerPool: a few threads for what must not hold up others.
 #pragma once
 
 #include <condition_variable>
+#include <cstddef>
 #include <deque>
 #include <functional>
 #include <mutex>
@@ -21,7 +22,10 @@ class WorkerPool {
     /// Drops waiting jobs and waits for running ones.
     ~WorkerPool();
 
+    /// `job` must not throw.
     void add(std::function<void()> job);
+    /// Number of jobs that nobody has begun.
+    [[nodiscard]] std::size_t waiting();
 
   private:
     void work(const std::stop_token& stop);

@@ -80,7 +80,8 @@ MapContents TestHost::contents(std::uint32_t index) {
 }
 
 Result<void> TestHost::put_program(std::uint32_t map, std::uint32_t index, engine::Image& image) {
-    helpers::TailTarget& target = targets_.emplace_back(helpers::TailTarget{&image, nullptr});
+    helpers::TailTarget& target = targets_.emplace_back();
+    target.image.store(&image, std::memory_order_relaxed);
     const auto put = maps::exchange_program(*maps_[map], index, &target, 1);
     if (!put)
         return fail(put.error(), fmt::format("map {} index {}: {}", map, index, status_text(put.error())));

@@ -14,8 +14,8 @@
 #include "service/linux/connection.hpp"
 #include "service/linux/handle_table.hpp"
 #include "service/linux/listener.hpp"
-#include "service/linux/worker_pool.hpp"
 #include "service/service.hpp"
+#include "service/worker_pool.hpp"
 
 namespace ebpf::service {
 

@@ -206,7 +206,8 @@ TEST_F(MapHelpers, ArrayElementsCannotBeDeleted) {
 TEST_F(MapHelpers, TailCallNamesTheImage) {
     maps::Map& map = make(spec::MapType::ProgArray, 2);
     engine::Image image;
-    TailTarget target{&image, nullptr};
+    TailTarget target;
+    target.image = &image;
     ASSERT_TRUE(maps::exchange_program(map, 1, &target, 77));
     using enum spec::HelperId;
 

@@ -71,6 +71,20 @@ TEST_F(Objects, RefsCount) {
     EXPECT_EQ(context_->find_map(1).error(), Status::NotFound);
 }
 
+TEST_F(Objects, ProgramsMoveUpOnce) {
+    Ref<ProgramObject> program = make_program(1);
+    const std::size_t first_bytes = program->image_bytes();
+    ASSERT_EQ(program->move_up(TestImage::make(2)), Status::Ok);
+    EXPECT_EQ(*context_->run(*program, &no_packet_, 0), 2U);
+    EXPECT_EQ(program->image_bytes(), 2 * first_bytes);
+    EXPECT_EQ(TestImage::alive.load(), images_before_ + 2) << "runs may still be in the first";
+    EXPECT_EQ(program->move_up(TestImage::make(3)), Status::AlreadyExists);
+    EXPECT_EQ(*context_->run(*program, &no_packet_, 0), 2U);
+    EXPECT_EQ(TestImage::alive.load(), images_before_ + 2);
+    program.reset();
+    EXPECT_EQ(TestImage::alive.load(), images_before_);
+}
+
 TEST_F(Objects, ProgramKeepsItsMaps) {
     Ref<MapObject> maps[] = {make_map(), make_map()};
     Ref<ProgramObject> program = make_program(1, maps);
