@@ -151,6 +151,20 @@ TEST_F(Placing, NeverAllowsWritingAndExecuting) {
     EXPECT_EQ(protection_of(start), "");
 }
 
+#if defined(__linux__) && defined(__x86_64__)
+TEST_F(Placing, PutsCodeWithinShortReachOfTheProcess) {
+    for (int i = 0; i < 20; ++i) {
+        auto memory = platform::allocate_executable(1);
+        ASSERT_TRUE(memory);
+        const auto here = static_cast<std::int64_t>(reinterpret_cast<std::uintptr_t>(&protection_of));
+        const auto there = static_cast<std::int64_t>(reinterpret_cast<std::uintptr_t>(*memory));
+        platform::release_executable(*memory, 1);
+        EXPECT_LT(here - there, std::int64_t{1} << 31);
+        EXPECT_GT(here - there, 0);
+    }
+}
+#endif
+
 TEST_F(Placing, RefusesAbsurdSizes) {
     EXPECT_EQ(platform::executable_bytes(static_cast<std::size_t>(-1)), 0U);
     EXPECT_EQ(platform::allocate_executable(static_cast<std::size_t>(-1)).error(), Status::OutOfMemory);
