@@ -6,6 +6,16 @@
 
 #include "ebpf/native.h"
 
+/* Asks the compiler to make straight code of the loop that follows, which does at most so many rounds. */
+#define EBPF_PRAGMA(text) _Pragma(#text)
+#ifdef __clang__
+#define EBPF_UNROLL(rounds) EBPF_PRAGMA(clang loop unroll_count(rounds))
+#elif defined(__GNUC__) && __GNUC__ >= 8
+#define EBPF_UNROLL(rounds) EBPF_PRAGMA(GCC unroll rounds)
+#else
+#define EBPF_UNROLL(rounds)
+#endif
+
 static inline uint8_t* ebpf_pointer(uint64_t address) {
     return (uint8_t*)(uintptr_t)address;
 }

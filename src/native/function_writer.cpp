@@ -17,6 +17,10 @@ using spec::WideKind;
 
 constexpr std::int64_t kStackBytes = spec::kStackBytes;
 
+// Loops that C compilers are asked to make straight code of.
+constexpr std::uint64_t kMostRounds = 64;
+constexpr std::uint64_t kMostStraight = 512;  ///< instructions of that code
+
 std::uint32_t target_of(const isa::Instruction& instruction, std::uint32_t slot) {
     return static_cast<std::uint32_t>(isa::jump_target(instruction, instruction.spec(), slot));
 }
@@ -29,7 +33,7 @@ std::unexpected<Fault> FunctionWriter::fault(Status status, std::string what) co
 }
 
 void FunctionWriter::line(std::string text) {
-    if (!text.empty()) body_ += fmt::format("    {}\n", text);
+    if (!text.empty()) body_ += fmt::format("{:{}}{}\n", "", 4 * (open_.size() + 1), text);
 }
 
 /// Returns rn as a number. The frame pointer is no variable.
@@ -92,8 +96,7 @@ void FunctionWriter::note_source(std::uint32_t slot) {
     if (found == nullptr || (noted_ != nullptr && noted_->line == found->line && noted_->file == found->file))
         return;
     noted_ = found;
-    body_ +=
-        fmt::format("    /* {}:{}: {} */\n", c_comment(found->file), found->line, c_comment(found->text));
+    line(fmt::format("/* {}:{}: {} */", c_comment(found->file), found->line, c_comment(found->text)));
 }
 
 std::string FunctionWriter::declarations() const {
@@ -120,15 +123,25 @@ std::string FunctionWriter::declarations() const {
 
 std::expected<std::string, Fault> FunctionWriter::write() {
     const auto joins = values_at_joins(*input().code, function_.range);
+    loops_ = find_loops(*input().code, function_.range);
+    bool is_fallen_into = true;
     for (slot_ = function_.range.begin; slot_ < function_.range.end; ++slot_) {
         instruction_ = &(*input().code)[slot_];
         form_ = &instruction_->spec();
         if (form_->family == Family::WideTail) continue;
-        if (const auto known = joins.find(slot_); known != joins.end()) values_ = known->second;
         parts_.emplace_back(slot_, std::exchange(body_, {}));
+        open_loop(is_fallen_into);
+        if (const auto known = joins.find(slot_); known != joins.end()) values_ = known->second;
+        if (slot_ == skipped_) {
+            is_fallen_into = false;
+            continue;
+        }
         note_source(slot_);
-        if (const auto step = instruction(); !step) return std::unexpected(step.error());
+        if (!close_loop()) {
+            if (const auto step = instruction(); !step) return std::unexpected(step.error());
+        }
         native::step(values_, *instruction_);
+        is_fallen_into = !form_->ends_block;
     }
     std::string text = declarations();
     for (const auto& [slot, before] : parts_) {
@@ -141,6 +154,52 @@ std::expected<std::string, Fault> FunctionWriter::write() {
 std::string FunctionWriter::go_to(std::uint32_t slot) {
     targets_.insert(slot);
     return fmt::format("goto slot_{};", slot);
+}
+
+/// Begins the loop of which slot_ is the header. values_ are those of the instruction before, from which
+/// control falls into the loop if `is_fallen_into`.
+void FunctionWriter::open_loop(bool is_fallen_into) {
+    const auto found = loops_.find(slot_);
+    if (found == loops_.end()) return;
+    const Loop& loop = found->second;
+    const bool has_one_entry = is_fallen_into && !targets_.contains(slot_);
+    const auto count = has_one_entry ? count_rounds(*input().code, loop, values_) : std::nullopt;
+    if (count && loop.is_straight) {
+        const std::uint64_t slots = loop.last - loop.header + 1U;
+        if (count->rounds <= kMostRounds && count->rounds * slots <= kMostStraight)
+            line(fmt::format("EBPF_UNROLL({})", count->rounds));
+    }
+    line("do {");
+    open_.push_back({loop, count.has_value()});
+}
+
+/// Ends loops with their test. Returns whether that is the instruction at hand.
+bool FunctionWriter::close_loop() {
+    if (open_.empty() || slot_ < open_.back().loop.test) return false;
+    const OpenLoop innermost = open_.back();
+    if (targets_.contains(slot_)) line(";");  // for a label
+    spec::FormSpec form = *form_;
+    std::string text = "1";
+    const bool is_left = innermost.loop.test != innermost.loop.last;
+    if (form.family == Family::Branch) {
+        // Where the upper half is 0, C compilers see more if they are not told to ignore it.
+        if (innermost.is_counted) form.width = spec::Width::W64;
+        const bool is_set = form.jump == spec::JumpOp::Set;
+        if (is_left && !is_set) form.jump = opposite(form.jump);
+        const auto read_before = read_;
+        const std::string left = read(instruction_->dst);
+        const Condition condition = condition_of(form, left, operand(*instruction_));
+        text = condition.text;
+        if (condition.kind != Condition::Kind::Depends) {
+            read_ = read_before;
+            text = condition.kind == Condition::Kind::Always ? "1" : "0";
+        }
+        if (is_left && is_set) text = fmt::format("!({})", text);
+    }
+    open_.pop_back();
+    line(fmt::format("}} while ({});", text));
+    if (is_left) skipped_ = innermost.loop.last;
+    return true;
 }
 
 FunctionWriter::Step FunctionWriter::instruction() {
@@ -287,15 +346,14 @@ void FunctionWriter::packet() {
             ? fmt::format("{}", instruction_->imm)
             : fmt::format("(int32_t)({} + {})", read(instruction_->src), unsigned_text(instruction_->imm));
     const unsigned bits = form_->size * 8U;
-    body_ += "    {\n";
-    body_ += fmt::format("        const uint8_t* bytes = ebpf_packet({}, invocation, {}, {});\n",
-                         bound(EBPF_NATIVE_PACKET_BYTES, 0), offset, form_->size);
-    body_ += "        if (bytes == NULL) return 0;\n";
+    line("{");
+    line(fmt::format("    const uint8_t* bytes = ebpf_packet({}, invocation, {}, {});",
+                     bound(EBPF_NATIVE_PACKET_BYTES, 0), offset, form_->size));
+    line("    if (bytes == NULL) return 0;");
     const std::string loaded = fmt::format("ebpf_load{}(bytes)", bits);
-    body_ +=
-        fmt::format("        {} = {};\n", write(0),
-                    bits == 8 ? loaded : fmt::format("__builtin_bswap{0}((uint{0}_t){1})", bits, loaded));
-    body_ += "    }\n";
+    line(fmt::format("    {} = {};", write(0),
+                     bits == 8 ? loaded : fmt::format("__builtin_bswap{0}((uint{0}_t){1})", bits, loaded)));
+    line("}");
 }
 
 void FunctionWriter::branch() {

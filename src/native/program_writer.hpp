@@ -11,6 +11,7 @@
 
 #include "ebpf/native.h"
 #include "native/generate.hpp"
+#include "native/loops.hpp"
 #include "native/statements.hpp"
 #include "native/text.hpp"
 #include "native/values.hpp"
@@ -62,6 +63,13 @@ class FunctionWriter {
   private:
     using Step = std::expected<void, Fault>;
 
+    static constexpr std::uint32_t kNowhere = ~std::uint32_t{0};
+
+    struct OpenLoop {
+        Loop loop;
+        bool is_counted = false;  ///< what its test compares lies in [0, 2^32)
+    };
+
     [[nodiscard]] const ProgramInput& input() const { return program_.input_; }
     std::unexpected<Fault> fault(Status status, std::string what) const;
 
@@ -69,6 +77,8 @@ class FunctionWriter {
     void note_source(std::uint32_t slot);
     void line(std::string text);
     std::string go_to(std::uint32_t slot);
+    void open_loop(bool is_fallen_into);
+    bool close_loop();
     std::string read(std::uint8_t number);
     std::string write(std::uint8_t number);
     Operand operand(const isa::Instruction& instruction);
@@ -98,6 +108,9 @@ class FunctionWriter {
     std::string body_;                                          ///< of the instruction at hand
     std::vector<std::pair<std::uint32_t, std::string>> parts_;  ///< text before each slot
     std::set<std::uint32_t> targets_;                           ///< slots that need a label
+    std::map<std::uint32_t, Loop> loops_;                       ///< by header
+    std::vector<OpenLoop> open_;                                ///< around the instruction at hand
+    std::uint32_t skipped_ = kNowhere;                          ///< what a loop's end has said already
     std::uint16_t read_ = 0;                                    ///< bit n: the text reads rn
     std::uint16_t written_ = 0;                                 ///< bit n: the text writes rn
     bool has_stack_ = false;

@@ -40,10 +40,17 @@ std::string shift_text(Width width, const Operand& operand) {
     return fmt::format("({} & {})", operand.expression, mask);
 }
 
-/// `dst symbol= operand`, cut to the width.
+/// `dst symbol= operand`, computed in the width: C compilers combine and vectorise narrow operators better
+/// than wide ones whose result is cut.
 std::string assignment(Width width, std::string_view dst, std::string_view symbol, std::string_view operand) {
     if (width == Width::W64) return fmt::format("{} {}= {};", dst, symbol, operand);
-    return fmt::format("{0} = (uint32_t)({0} {1} {2});", dst, symbol, operand);
+    return fmt::format("{0} = (uint32_t){0} {1} {2};", dst, symbol, operand);
+}
+
+/// The operand of an operator of this width.
+std::string operand_text(Width width, const Operand& operand) {
+    return operand.expression.empty() ? immediate_text(width, operand.immediate)
+                                      : low_text(width, operand.expression);
 }
 
 /// Drops what `dst` holds above the width.
@@ -53,10 +60,13 @@ std::string truncation(Width width, std::string_view dst) {
 
 std::string sum_statement(Width width, AluOp op, std::string_view dst, const Operand& operand) {
     const bool is_add = op == AluOp::Add;
-    if (!operand.expression.empty()) return assignment(width, dst, is_add ? "+" : "-", operand.expression);
+    if (!operand.expression.empty())
+        return assignment(width, dst, is_add ? "+" : "-", low_text(width, operand.expression));
     const bool is_plus = is_add == (operand.immediate >= 0);
     const std::int64_t magnitude = operand.immediate < 0 ? -operand.immediate : operand.immediate;
-    return assignment(width, dst, is_plus ? "+" : "-", fmt::format("{}", magnitude));
+    // 2^31 alone would be a number of 64 bits.
+    const char* const suffix = magnitude > std::numeric_limits<std::int32_t>::max() ? "U" : "";
+    return assignment(width, dst, is_plus ? "+" : "-", fmt::format("{}{}", magnitude, suffix));
 }
 
 std::string divide_statement(Width width, AluOp op, std::string_view dst, const Operand& operand) {
@@ -144,7 +154,7 @@ std::string alu_statement(const spec::FormSpec& form, std::string_view dst, cons
         case AluOp::Sub:
             return sum_statement(width, form.alu, dst, operand);
         case AluOp::Mul:
-            return assignment(width, dst, "*", text_of(width, operand));
+            return assignment(width, dst, "*", operand_text(width, operand));
         case AluOp::Div:
         case AluOp::SDiv:
         case AluOp::Mod:
@@ -155,12 +165,11 @@ std::string alu_statement(const spec::FormSpec& form, std::string_view dst, cons
             if (operand.is_same) return truncation(width, dst);
             [[fallthrough]];
         case AluOp::Xor:
-            return assignment(width, dst, bitwise_symbol(form.alu), text_of(width, operand));
+            return assignment(width, dst, bitwise_symbol(form.alu), operand_text(width, operand));
         case AluOp::Lsh:
             return assignment(width, dst, "<<", shift_text(width, operand));
         case AluOp::Rsh:
-            if (width == Width::W64) return assignment(width, dst, ">>", shift_text(width, operand));
-            return fmt::format("{0} = (uint32_t){0} >> {1};", dst, shift_text(width, operand));
+            return assignment(width, dst, ">>", shift_text(width, operand));
         case AluOp::Mov:
             return move_statement(width, dst, operand);
         case AluOp::Arsh:

@@ -22,8 +22,13 @@ Value moved(const Value& value, std::int64_t distance) {
 
 Value result_of(const Values& values, const isa::Instruction& instruction, const spec::FormSpec& form) {
     if (form.family == Family::LoadImm64) {
+        if (form.wide == spec::WideKind::Value) return {Value::Kind::Number, instruction.imm};
         if (form.wide != spec::WideKind::MapIndex) return {};
         return {Value::Kind::Map, instruction.imm & 0xffffffff};
+    }
+    if (form.family == Family::Alu && form.alu == AluOp::Mov && form.source == Source::Imm) {
+        const bool is_narrow = form.width == Width::W32;
+        return {Value::Kind::Number, is_narrow ? instruction.imm & 0xffffffff : instruction.imm};
     }
     if (form.family != Family::Alu || form.width != Width::W64) return {};
     if (form.source == Source::Reg) return form.alu == AluOp::Mov ? values[instruction.src] : Value{};

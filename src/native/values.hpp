@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What registers hold for certain, whichever way an instruction was reached: addresses in the own frame, and
-// maps. Computed from the code alone, so that it holds whatever the verifier knew.
+// What registers hold for certain, whichever way an instruction was reached: addresses in the own frame,
+// maps, and numbers. Computed from the code alone, so that it holds whatever the verifier knew.
 #pragma once
 
 #include <array>
@@ -15,8 +15,9 @@ namespace ebpf::native {
 struct Value {
     enum class Kind : std::uint8_t {
         Anything,
-        Frame,  ///< address `number` bytes from r10
-        Map,    ///< handle of map `number`
+        Frame,   ///< address `number` bytes from r10
+        Map,     ///< handle of map `number`
+        Number,  ///< `number` as 64 bits
     };
     Kind kind = Kind::Anything;
     std::int64_t number = 0;

@@ -72,6 +72,56 @@ TEST(Generate, WritesAFunctionForEachSubprogram) {
     EXPECT_THAT(c, HasSubstr("/* a.c:2: return x + 1; / * sum * / */"));
 }
 
+std::string c_of_loop(std::string_view assembly) {
+    return c_of(prepare(request_for(assembly, 64)).input());
+}
+
+TEST(Generate, SaysLoopsAsLoops) {
+    const std::string c = c_of_loop("r0 = 0\nr2 = 0\nr0 += r2\nr2 += 2\nif w2 != 20 goto -3\nexit\n");
+    EXPECT_THAT(c, HasSubstr("    EBPF_UNROLL(10)\n    do {\n        r0 += r2;\n        r2 += 2;\n"));
+    // It counts from 0 to 20: what lies above the low half is 0.
+    EXPECT_THAT(c, HasSubstr("    } while (r2 != 20);\n    return r0;"));
+    EXPECT_THAT(c, Not(HasSubstr("goto")));
+    const std::string left =
+        c_of_loop("r0 = 0\nr2 = 9\nr0 += r2\nr2 += -3\nif r2 == 0 goto +1\ngoto -4\nexit\n");
+    EXPECT_THAT(left, HasSubstr("    EBPF_UNROLL(3)\n    do {"));
+    EXPECT_THAT(left, HasSubstr("        r2 -= 3;\n    } while (r2 != 0);\n    return r0;"));
+}
+
+TEST(Generate, KeepsTheWidthOfTestsOfWhatItCannotCount) {
+    // The step, the start, or how often it counts is not known; or it may be left out; or 20 is not met.
+    for (const char* const assembly :
+         {"r0 = 0\nr2 = 0\nr3 = *(u8 *)(r1 +0)\nr3 |= 1\nr2 += r3\nr0 += 1\nif r0 > 30 goto +1\nif w2 < 20 "
+          "goto "
+          "-4\nexit\n",
+          "r0 = 0\nr2 = *(u8 *)(r1 +0)\nr2 += 2\nif w2 < 20 goto -2\nexit\n",
+          "r0 = 0\nr2 = 0\nr2 += 2\nr2 += 2\nif w2 < 20 goto -3\nexit\n",
+          "r0 = 0\nr2 = 0\nr3 = *(u8 *)(r1 +0)\nr0 += 1\nif r0 == r3 goto +1\nr2 += 2\nif r0 > 30 goto "
+          "+1\nif w2 "
+          "< 20 goto -5\nexit\n",
+          "r0 = 0\nr2 = 0\nr0 += 1\nif r0 > 30 goto +2\nr2 += 3\nif w2 != 20 goto -4\nexit\n"}) {
+        const std::string c = c_of_loop(assembly);
+        EXPECT_THAT(c, HasSubstr("} while ((uint32_t)r2 ")) << assembly;
+        EXPECT_THAT(c, Not(HasSubstr("EBPF_UNROLL"))) << assembly;
+    }
+}
+
+TEST(Generate, JumpsWhereALoopIsEnteredInTheMiddle) {
+    const std::string c = c_of_loop(
+        "r0 = 0\nr2 = *(u8 *)(r1 +0)\nif r2 > 3 goto +1\nr0 += 1\nr0 += 2\nif r0 < 20 goto -3\nexit\n");
+    EXPECT_THAT(c, HasSubstr("if (r0 < 20) goto slot_3;"));
+    EXPECT_THAT(c, Not(HasSubstr("do {")));
+}
+
+TEST(Generate, NestsLoopsAndContinuesThem) {
+    const std::string c = c_of_loop(
+        "r0 = 0\nr2 = 0\nr3 = 0\nr3 += 1\nif r3 == 2 goto +1\nr0 += 1\nif w3 < 4 goto -4\nr2 += 1\nif w2 < 3 "
+        "goto -7\nexit\n");
+    EXPECT_THAT(c, HasSubstr("    do {\n        r3 = 0;\n        do {\n            r3 += 1;\n"));
+    EXPECT_THAT(c, HasSubstr("            r0 += 1;\nslot_6:\n            ;\n        } while (r3 < 4);\n"));
+    EXPECT_THAT(c, HasSubstr("        r2 += 1;\n    } while (r2 < 3);\n    return r0;"));
+}
+
 TEST(Generate, NamesWhatItCannotTranslate) {
     const auto fault_of = [](std::string_view assembly) {
         const auto bytes = isa::assemble(assembly);
