@@ -24,7 +24,9 @@ extern const bench_program* const __start_bench_programs[];
 extern const bench_program* const __stop_bench_programs[];
 // NOLINTEND(bugprone-reserved-identifier,readability-identifier-naming)
 // NOLINTNEXTLINE(cppcoreguidelines-avoid-non-const-global-variables): a secret that compilers must not know.
-unsigned long long bench_hash_seed[2] = {0x452821e638d01377, 0xbe5466cf34e90c6d};
+unsigned long long bench_hash_seed[7] = {0x452821e638d01377, 0xbe5466cf34e90c6d, 0xc0ac29b7c97c50dd,
+                                         0x3f84d5b5b5470917, 0x9216d5d98979fb1b, 0xd1310ba698dfb5ac,
+                                         0x2ffd72dbd01adfb7};
 }
 
 namespace ebpf::bench {

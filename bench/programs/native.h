@@ -63,105 +63,106 @@ struct xdp_md {
     }                                                                                  \
     BENCH_MAP(name, __u32, value_type)
 
-static __always_inline __u64 bench_fold(__u64 a, __u64 b) {
-    __extension__ typedef unsigned __int128 wide;
-    const wide product = (wide)a * b;
-    return (__u64)product ^ (__u64)(product >> 64);
-}
-
 static __always_inline __u64 bench_word(const void* at) {
     __u64 word;
     __builtin_memcpy(&word, at, sizeof(word));
     return word;
 }
 
+static __always_inline __u64 bench_term(__u64 word, const unsigned long long* seed) {
+    return (seed[0] + (word >> 32)) * (seed[1] + (__u32)word);
+}
+
 /* As hash_key() of src/maps/key_hash.hpp, for the sizes in use. */
 static __always_inline __u32 bench_hash(const void* key, unsigned int bytes) {
     const unsigned char* at = (const unsigned char*)key;
-    if (bytes == 8) return (__u32)bench_fold(bench_word(at) ^ bench_hash_seed[0], bench_hash_seed[1]);
+    __u64 state;
     if (bytes == 4) {
         __u32 word;
         __builtin_memcpy(&word, at, sizeof(word));
-        return (__u32)bench_fold(word ^ bench_hash_seed[0], bench_hash_seed[1]);
+        state = (word ^ bench_hash_seed[0]) * bench_hash_seed[1];
+    } else if (bytes == 8) {
+        state = (bench_word(at) ^ bench_hash_seed[0]) * bench_hash_seed[1];
+    } else {
+        state = bench_term(bench_word(at), &bench_hash_seed[0]) +
+                bench_term(bench_word(at + bytes - 8), &bench_hash_seed[2]);
+        if (bytes > 16) state += bench_term(bench_word(at + 8), &bench_hash_seed[4]);
     }
-    const unsigned char* end = at + bytes;
-    __u64 state = bench_hash_seed[0];
-    for (; bytes > 16; at += 16, bytes -= 16)
-        state = bench_fold(bench_word(at) ^ state, bench_word(at + 8) ^ bench_hash_seed[1]);
-    return (__u32)bench_fold(bench_word(at) ^ state, bench_word(end - 8) ^ bench_hash_seed[1]);
+    return (__u32)((state ^ state >> 32) * bench_hash_seed[6] >> 32);
 }
 
 /* `entries` must be a power of two. References to elements: number + 1; 0: none. Elements that are not in
  * use are a list from `free`, those never used begin at `fresh`. */
-#define BENCH_HASH(name, key_type, value_type, entries)                                               \
-    _Static_assert(((entries) & ((entries) - 1)) == 0 && sizeof(key_type) >= 4 &&                     \
-                       (sizeof(key_type) == 4 || sizeof(key_type) >= 8),                              \
-                   "sizes that native.h supports");                                                   \
-    static struct {                                                                                   \
-        __u32 next;                                                                                   \
-        __u32 is_used;                                                                                \
-        __u64 reserved;                                                                               \
-        key_type key;                                                                                 \
-        value_type value;                                                                             \
-    } name##_elements[entries];                                                                       \
-    static __u32 name##_buckets[entries];                                                             \
-    static __u32 name##_free;                                                                         \
-    static __u32 name##_fresh;                                                                        \
-    static __always_inline __u32* name##_find(const key_type* key) {                                  \
-        __u32* link = &name##_buckets[bench_hash(key, sizeof(key_type)) & ((entries) - 1)];           \
-        while (*link != 0) {                                                                          \
-            if (__builtin_memcmp(&name##_elements[*link - 1].key, key, sizeof(key_type)) == 0) break; \
-            link = &name##_elements[*link - 1].next;                                                  \
-        }                                                                                             \
-        return link;                                                                                  \
-    }                                                                                                 \
-    __attribute__((unused)) static __always_inline value_type* name##_lookup(const key_type* key) {   \
-        const __u32 reference = *name##_find(key);                                                    \
-        return reference == 0 ? (value_type*)NULL : &name##_elements[reference - 1].value;            \
-    }                                                                                                 \
-    static __always_inline long name##_update(const key_type* key, const value_type* value) {         \
-        __u32* link = name##_find(key);                                                               \
-        __u32 reference = *link;                                                                      \
-        if (reference == 0) {                                                                         \
-            reference = name##_free;                                                                  \
-            if (reference != 0) {                                                                     \
-                name##_free = name##_elements[reference - 1].next;                                    \
-            } else {                                                                                  \
-                if (name##_fresh == (entries)) return -7; /* E2BIG */                                 \
-                reference = ++name##_fresh;                                                           \
-            }                                                                                         \
-            __u32* bucket = &name##_buckets[bench_hash(key, sizeof(key_type)) & ((entries) - 1)];     \
-            name##_elements[reference - 1].is_used = 1;                                               \
-            name##_elements[reference - 1].key = *key;                                                \
-            name##_elements[reference - 1].next = *bucket;                                            \
-            *bucket = reference;                                                                      \
-        }                                                                                             \
-        name##_elements[reference - 1].value = *value;                                                \
-        return 0;                                                                                     \
-    }                                                                                                 \
-    __attribute__((unused)) static __always_inline long name##_delete(const key_type* key) {          \
-        __u32* link = name##_find(key);                                                               \
-        const __u32 reference = *link;                                                                \
-        if (reference == 0) return -2; /* ENOENT */                                                   \
-        *link = name##_elements[reference - 1].next;                                                  \
-        name##_elements[reference - 1].is_used = 0;                                                   \
-        name##_elements[reference - 1].next = name##_free;                                            \
-        name##_free = reference;                                                                      \
-        return 0;                                                                                     \
-    }                                                                                                 \
-    static void name##_clear(void) {                                                                  \
-        __builtin_memset(name##_elements, 0, sizeof(name##_elements));                                \
-        __builtin_memset(name##_buckets, 0, sizeof(name##_buckets));                                  \
-        name##_free = name##_fresh = 0;                                                               \
-    }                                                                                                 \
-    static int name##_store(const void* key, const void* value) {                                     \
-        return (int)name##_update((const key_type*)key, (const value_type*)value);                    \
-    }                                                                                                 \
-    static int name##_element(unsigned int at, const void** key, const void** value) {                \
-        if (at >= (entries)) return 0;                                                                \
-        if (!name##_elements[at].is_used) return -1;                                                  \
-        *key = &name##_elements[at].key;                                                              \
-        *value = &name##_elements[at].value;                                                          \
-        return 1;                                                                                     \
-    }                                                                                                 \
+#define BENCH_HASH(name, key_type, value_type, entries)                                                    \
+    _Static_assert(((entries) & ((entries) - 1)) == 0 && sizeof(key_type) >= 4 &&                          \
+                       (sizeof(key_type) == 4 || (sizeof(key_type) >= 8 && sizeof(key_type) <= 24)),       \
+                   "sizes that native.h supports");                                                        \
+    static struct {                                                                                        \
+        __u32 next;                                                                                        \
+        __u32 is_used;                                                                                     \
+        __u64 reserved;                                                                                    \
+        key_type key;                                                                                      \
+        value_type value;                                                                                  \
+    } name##_elements[entries];                                                                            \
+    static __u32 name##_buckets[entries];                                                                  \
+    static __u32 name##_free;                                                                              \
+    static __u32 name##_fresh;                                                                             \
+    static __always_inline __u32* name##_find(const key_type* key) {                                       \
+        __u32* link = &name##_buckets[bench_hash(key, sizeof(key_type)) >> (32 - __builtin_ctz(entries))]; \
+        while (*link != 0) {                                                                               \
+            if (__builtin_memcmp(&name##_elements[*link - 1].key, key, sizeof(key_type)) == 0) break;      \
+            link = &name##_elements[*link - 1].next;                                                       \
+        }                                                                                                  \
+        return link;                                                                                       \
+    }                                                                                                      \
+    __attribute__((unused)) static __always_inline value_type* name##_lookup(const key_type* key) {        \
+        const __u32 reference = *name##_find(key);                                                         \
+        return reference == 0 ? (value_type*)NULL : &name##_elements[reference - 1].value;                 \
+    }                                                                                                      \
+    static __always_inline long name##_update(const key_type* key, const value_type* value) {              \
+        __u32* link = name##_find(key);                                                                    \
+        __u32 reference = *link;                                                                           \
+        if (reference == 0) {                                                                              \
+            reference = name##_free;                                                                       \
+            if (reference != 0) {                                                                          \
+                name##_free = name##_elements[reference - 1].next;                                         \
+            } else {                                                                                       \
+                if (name##_fresh == (entries)) return -7; /* E2BIG */                                      \
+                reference = ++name##_fresh;                                                                \
+            }                                                                                              \
+            __u32* bucket =                                                                                \
+                &name##_buckets[bench_hash(key, sizeof(key_type)) >> (32 - __builtin_ctz(entries))];       \
+            name##_elements[reference - 1].is_used = 1;                                                    \
+            name##_elements[reference - 1].key = *key;                                                     \
+            name##_elements[reference - 1].next = *bucket;                                                 \
+            *bucket = reference;                                                                           \
+        }                                                                                                  \
+        name##_elements[reference - 1].value = *value;                                                     \
+        return 0;                                                                                          \
+    }                                                                                                      \
+    __attribute__((unused)) static __always_inline long name##_delete(const key_type* key) {               \
+        __u32* link = name##_find(key);                                                                    \
+        const __u32 reference = *link;                                                                     \
+        if (reference == 0) return -2; /* ENOENT */                                                        \
+        *link = name##_elements[reference - 1].next;                                                       \
+        name##_elements[reference - 1].is_used = 0;                                                        \
+        name##_elements[reference - 1].next = name##_free;                                                 \
+        name##_free = reference;                                                                           \
+        return 0;                                                                                          \
+    }                                                                                                      \
+    static void name##_clear(void) {                                                                       \
+        __builtin_memset(name##_elements, 0, sizeof(name##_elements));                                     \
+        __builtin_memset(name##_buckets, 0, sizeof(name##_buckets));                                       \
+        name##_free = name##_fresh = 0;                                                                    \
+    }                                                                                                      \
+    static int name##_store(const void* key, const void* value) {                                          \
+        return (int)name##_update((const key_type*)key, (const value_type*)value);                         \
+    }                                                                                                      \
+    static int name##_element(unsigned int at, const void** key, const void** value) {                     \
+        if (at >= (entries)) return 0;                                                                     \
+        if (!name##_elements[at].is_used) return -1;                                                       \
+        *key = &name##_elements[at].key;                                                                   \
+        *value = &name##_elements[at].value;                                                               \
+        return 1;                                                                                          \
+    }                                                                                                      \
     BENCH_MAP(name, key_type, value_type)

@@ -38,7 +38,7 @@ struct bench_map {
 };
 
 /* The secret of all native hash maps; not constant, so that the compiler cannot compute with it. */
-extern unsigned long long bench_hash_seed[2];
+extern unsigned long long bench_hash_seed[7];
 
 #ifdef __cplusplus
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Keyed hash of map keys and their comparison. Both fold to a few instructions where the size is a constant.
+// Code generators emit the same hash (ir/expand_hash.cpp, include/ebpf/native_operations.h).
 #pragma once
 
 #include <cstddef>
@@ -8,10 +9,14 @@
 
 namespace ebpf::maps {
 
-/// Secret of one map. The second word must be odd.
+/// Secret of one map: random numbers, of which words[1] and `last` must be odd.
 struct HashSeed {
-    std::uint64_t words[2] = {0, 1};
+    std::uint64_t words[6] = {0, 1, 0, 0, 0, 0};
+    std::uint64_t last = 1;
 };
+
+/// The largest keys that are hashed without a loop.
+inline constexpr std::size_t kMostShortKeyBytes = 24;
 
 namespace detail {
 
@@ -36,31 +41,47 @@ inline std::uint64_t fold(std::uint64_t a, std::uint64_t b) noexcept {
     return key[0] | std::uint64_t{key[bytes / 2]} << 8U | std::uint64_t{key[bytes - 1]} << 16U;
 }
 
+/// One word's part in the sum of a key of more than one (pair-multiply-shift: M. Thorup, "High Speed Hashing
+/// for Integers and Strings", 2015): for two different keys the sums' upper halves agree with a probability
+/// of 2^-32.
+[[gnu::always_inline]] inline std::uint64_t term(std::uint64_t word, const std::uint64_t* seed) noexcept {
+    return (seed[0] + (word >> 32U)) * (seed[1] + static_cast<std::uint32_t>(word));
+}
+
+[[gnu::always_inline]] inline std::uint64_t long_key(const unsigned char* at, std::size_t bytes,
+                                                     const HashSeed& seed) noexcept {
+    using Word = std::uint64_t;
+    const unsigned char* const end = at + bytes;
+    std::uint64_t state = seed.words[0];
+    for (; bytes > 16; at += 16, bytes -= 16)
+        state = fold(load_word<Word>(at) ^ state, load_word<Word>(at + 8) ^ seed.words[1]);
+    // The last two words take in what is left and may go back over bytes that were taken in before.
+    return fold(load_word<Word>(end - 16) ^ state, load_word<Word>(end - 8) ^ seed.words[1]);
+}
+
 }  // namespace detail
 
-/// Keyed hash by multiply-and-fold, one multiplication for each 16 bytes; the secret seed keeps clients from
-/// choosing collisions blindly. Requires: bytes > 0.
+/// Keyed hash; the secret seed keeps clients from choosing collisions blindly. Its upper bits are the better
+/// ones. Requires: bytes > 0.
 [[gnu::always_inline]] inline std::uint32_t hash_key(const void* key, std::size_t bytes,
                                                      const HashSeed& seed) noexcept {
-    using detail::fold;
+    using detail::load_word;
+    using detail::term;
     using Word = std::uint64_t;
     const auto* at = static_cast<const unsigned char*>(key);
-    const std::size_t key_bytes = bytes;
-    std::uint64_t state = seed.words[0];
+    std::uint64_t state = 0;
     if (bytes <= 8) {
-        state = fold(detail::short_key(at, bytes) ^ state, seed.words[1]);
+        state = (detail::short_key(at, bytes) ^ seed.words[0]) * seed.words[1];
+    } else if (bytes <= kMostShortKeyBytes) {
+        // The last word may overlap the one before.
+        state =
+            term(load_word<Word>(at), &seed.words[0]) + term(load_word<Word>(at + bytes - 8), &seed.words[2]);
+        if (bytes > 16) state += term(load_word<Word>(at + 8), &seed.words[4]);
     } else {
-        const unsigned char* const end = at + bytes;
-        for (; bytes > 16; at += 16, bytes -= 16)
-            state =
-                fold(detail::load_word<Word>(at) ^ state, detail::load_word<Word>(at + 8) ^ seed.words[1]);
-        // Two words take in what is left. They may overlap, or go back over bytes that were taken in before.
-        const unsigned char* const left = bytes < key_bytes ? end - 16 : at;
-        state = fold(detail::load_word<Word>(left) ^ state, detail::load_word<Word>(end - 8) ^ seed.words[1]);
+        state = detail::long_key(at, bytes, seed);
     }
-    // Keys that differ in few neighbouring bits give products in steps of a multiple of the seed. If that is
-    // even, the low bits, which choose the bucket, take few values: bits from elsewhere break that up.
-    return static_cast<std::uint32_t>(state ^ state >> 23U ^ state >> 41U);
+    // Keys in equal steps would fill buckets in equal steps, at times the same few. Mixing ends that.
+    return static_cast<std::uint32_t>((state ^ state >> 32U) * seed.last >> 32U);
 }
 
 /// True if two keys of `bytes` bytes agree.
@@ -69,14 +90,14 @@ inline std::uint64_t fold(std::uint64_t a, std::uint64_t b) noexcept {
     const auto* right = static_cast<const unsigned char*>(b);
     using Word = std::uint64_t;
     if (bytes == 4) return detail::load_word<std::uint32_t>(left) == detail::load_word<std::uint32_t>(right);
-    if (bytes == 8) return detail::load_word<Word>(left) == detail::load_word<Word>(right);
-    if (bytes == 16) {
-        const std::uint64_t differs =
-            (detail::load_word<Word>(left) ^ detail::load_word<Word>(right)) |
-            (detail::load_word<Word>(left + 8) ^ detail::load_word<Word>(right + 8));
-        return differs == 0;
-    }
-    return std::memcmp(left, right, bytes) == 0;
+    if (bytes < 8 || bytes > kMostShortKeyBytes) return std::memcmp(left, right, bytes) == 0;
+    const auto differs_at = [&](std::size_t offset) {
+        return detail::load_word<Word>(left + offset) ^ detail::load_word<Word>(right + offset);
+    };
+    std::uint64_t differs = differs_at(0);
+    if (bytes > 8) differs |= differs_at(bytes - 8);
+    if (bytes > 16) differs |= differs_at(8);
+    return differs == 0;
 }
 
 }  // namespace ebpf::maps

@@ -13,6 +13,7 @@
 namespace ebpf::maps {
 
 class Map;
+struct HashTable;
 
 /// The lookup of one map as engines call it, too: `map` is the address of the Map. Chosen by family and size
 /// of keys.
@@ -63,7 +64,11 @@ class Map {
     /// Errors: AlreadyExists, NotFound, TooBig - max_entries reached or index out of range, OutOfMemory - too
     /// many
     ///   elements wait for readers to leave, InvalidArgument - flags, NotSupported - not this way. Inside.
-    Status update(const void* key, const void* value, std::uint64_t flags) noexcept;
+    Status update(const void* key, const void* value, std::uint64_t flags) noexcept {
+        if (flags > spec::kUpdateExist) [[unlikely]]
+            return Status::InvalidArgument;
+        return ops_->update(*this, key, value, flags);
+    }
     /// Deletes the element under `key`. Errors: NotFound, InvalidArgument - an array. Inside.
     Status erase(const void* key) noexcept { return ops_->erase(*this, key); }
     /// Copies the key after `key` (nullptr or a key that is not there: the first). Errors: NotFound - no
@@ -80,6 +85,8 @@ class Map {
     [[nodiscard]] void* direct_value() const noexcept { return direct_value_; }
     /// Bytes from one value to the next if direct value access is possible, else 0.
     [[nodiscard]] std::uint32_t value_stride() const noexcept { return value_stride_; }
+    /// Returns what code that looks up in place reads (a hash map), else nullptr.
+    [[nodiscard]] const HashTable* hash_table() const noexcept { return hash_table_; }
     /// The map's memory.
     [[nodiscard]] std::span<const std::byte> region() const noexcept { return {region_, region_bytes_}; }
 
@@ -99,6 +106,7 @@ class Map {
     std::byte* region_ = nullptr;
     std::size_t region_bytes_ = 0;
     void* direct_value_ = nullptr;
+    const HashTable* hash_table_ = nullptr;
 };
 
 /// Puts `program` (opaque; `id` is what readers of the map see) at `index` of a prog array and returns what

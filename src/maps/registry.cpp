@@ -45,11 +45,6 @@ void Map::destroy(Map* map) noexcept {
     map->ops_->destroy(*map);
 }
 
-Status Map::update(const void* key, const void* value, std::uint64_t flags) noexcept {
-    if (flags > spec::kUpdateExist) return Status::InvalidArgument;
-    return ops_->update(*this, key, value, flags);
-}
-
 StatusOr<std::uint32_t> Map::visit(VisitFunction function, void* state) noexcept {
     if (ops_->visit == nullptr) return std::unexpected(Status::NotSupported);
     return ops_->visit(*this, function, state);

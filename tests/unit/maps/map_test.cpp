@@ -199,7 +199,7 @@ TEST_F(MapTest, HashInsertReportsOutOfMemoryWhenEveryElementWaitsForAReader) {
 }
 
 struct HashModelTest : MapTest, testing::WithParamInterface<std::uint32_t> {};
-INSTANTIATE_TEST_SUITE_P(KeySizes, HashModelTest, testing::Values(1U, 4U, 7U, 8U, 24U));
+INSTANTIATE_TEST_SUITE_P(KeySizes, HashModelTest, testing::Values(1U, 4U, 7U, 8U, 12U, 16U, 20U, 24U, 40U));
 
 TEST_P(HashModelTest, AgreesWithAModel) {
     constexpr std::uint32_t kEntries = 200;
@@ -296,6 +296,129 @@ TEST_F(MapTest, HashKeepsItsCountUnderConcurrentWriters) {
     }
     EXPECT_EQ(found, hash.count());
     EXPECT_LE(found, 64U);
+}
+
+TEST_F(MapTest, HashGivesElementsBackForEver) {
+    Map& hash = make(hash_of(8, 8, 1));
+    const std::uint64_t key = 1;
+    for (std::uint64_t value = 0; value < 20000; ++value) {
+        ASSERT_EQ(in_scope([&] { return hash.update(&key, &value, spec::kUpdateNoExist); }), Status::Ok);
+        ASSERT_EQ(in_scope([&] { return hash.update(&key, &value, spec::kUpdateExist); }), Status::Ok);
+        ASSERT_EQ(in_scope([&] { return hash.erase(&key); }), Status::Ok);
+    }
+}
+
+TEST_F(MapTest, HashMayBeEmptiedInsideOneEpoch) {
+    constexpr std::uint32_t kEntries = 20000;
+    Map& hash = make(hash_of(4, 8, kEntries));
+    const std::uint64_t value = 9;
+    for (int round = 0; round < 2; ++round) {
+        const epoch::ReaderScope scope(*domain);
+        for (std::uint32_t key = 0; key < kEntries; ++key)
+            ASSERT_EQ(hash.update(&key, &value, spec::kUpdateNoExist), Status::Ok) << key;
+        for (std::uint32_t key = 0; key < kEntries; ++key) ASSERT_EQ(hash.erase(&key), Status::Ok);
+        ASSERT_EQ(hash.count(), 0U);
+    }
+}
+
+// Of threads that insert the same keys, one is first with each; of those that delete them, likewise.
+TEST_F(MapTest, HashHonoursFlagsAmongConcurrentWriters) {
+    constexpr unsigned kThreads = 3;
+    constexpr std::uint64_t kKeys = 3000;
+    Map& hash = make(hash_of(8, 8, kKeys));
+    std::vector<std::atomic<unsigned>> inserted(kKeys);
+    std::vector<std::atomic<unsigned>> deleted(kKeys);
+    std::vector<std::jthread> writers;
+    for (std::uint64_t thread = 0; thread < kThreads; ++thread) {
+        writers.emplace_back([&, thread] {
+            for (std::uint64_t key = 0; key < kKeys; ++key) {
+                const Status status =
+                    in_scope([&] { return hash.update(&key, &thread, spec::kUpdateNoExist); });
+                if (status == Status::Ok) ++inserted[key];
+                if (status != Status::Ok) {
+                    EXPECT_EQ(status, Status::AlreadyExists);
+                }
+            }
+        });
+    }
+    writers.clear();
+    EXPECT_EQ(hash.count(), kKeys);
+    for (std::uint64_t thread = 0; thread < kThreads; ++thread) {
+        writers.emplace_back([&] {
+            for (std::uint64_t key = 0; key < kKeys; ++key) {
+                if (in_scope([&] { return hash.erase(&key); }) == Status::Ok) ++deleted[key];
+            }
+        });
+    }
+    writers.clear();
+    EXPECT_EQ(hash.count(), 0U);
+    for (std::uint64_t key = 0; key < kKeys; ++key) {
+        ASSERT_EQ(inserted[key], 1U) << key;
+        ASSERT_EQ(deleted[key], 1U) << key;
+    }
+}
+
+TEST_F(MapTest, HashHoldsExactlyMaxEntriesUnderConcurrentWriters) {
+    constexpr std::uint32_t kEntries = 100;
+    Map& hash = make(hash_of(4, 8, kEntries));
+    std::atomic<std::uint32_t> stored{0};
+    std::vector<std::jthread> writers;
+    for (std::uint32_t thread = 0; thread < 3; ++thread) {
+        writers.emplace_back([&, thread] {
+            for (std::uint32_t i = 0; i < 1000; ++i) {
+                const std::uint32_t key = thread * 1000 + i;
+                const std::uint64_t value = key;
+                const Status status = in_scope([&] { return hash.update(&key, &value, spec::kUpdateAny); });
+                if (status == Status::Ok) ++stored;
+                if (status != Status::Ok) {
+                    EXPECT_EQ(status, Status::TooBig);
+                }
+            }
+        });
+    }
+    writers.clear();
+    EXPECT_EQ(stored, kEntries);
+    EXPECT_EQ(hash.count(), kEntries);
+}
+
+// What a reader has found stays as it is while it is inside, though the element is deleted and others are
+// stored all the time.
+TEST_F(MapTest, HashElementsAreNotReusedUnderReaders) {
+    constexpr std::uint64_t kKeys = 8;
+    Map& hash = make(hash_of(8, 8, kKeys));
+    std::atomic<bool> is_done{false};
+    std::atomic<int> wrong{0};
+    std::atomic<int> found{0};
+    std::vector<std::jthread> readers;
+    for (std::uint64_t thread = 0; thread < 2; ++thread) {
+        readers.emplace_back([&, thread] {
+            for (std::uint64_t round = thread; !is_done; ++round) {
+                const epoch::ReaderScope scope(*domain);
+                const std::uint64_t key = round % kKeys;
+                auto* const value = static_cast<std::uint64_t*>(hash.lookup(&key));
+                if (value == nullptr) continue;
+                ++found;
+                const std::uint64_t first = __atomic_load_n(value, __ATOMIC_RELAXED);
+                if (first % kKeys != key) ++wrong;
+                for (int i = 0; i < 200; ++i) {
+                    // Values change in place only when all elements wait, which keeps the key's.
+                    if (__atomic_load_n(value, __ATOMIC_RELAXED) % kKeys != key) ++wrong;
+                }
+            }
+        });
+    }
+    // Readers may begin late.
+    for (std::uint64_t round = 0; round < 60000 || found < 1000; ++round) {
+        const std::uint64_t key = round * 5 % kKeys;
+        const std::uint64_t value = round * kKeys + key;
+        in_scope([&] { return hash.update(&key, &value, spec::kUpdateAny); });
+        const std::uint64_t gone = round * 3 % kKeys;
+        in_scope([&] { return hash.erase(&gone); });
+    }
+    is_done = true;
+    readers.clear();
+    EXPECT_EQ(wrong, 0);
+    EXPECT_GT(found, 0);
 }
 
 struct Seen {
