@@ -84,8 +84,12 @@ std::span<const Command> commands() {
 Result<std::unique_ptr<client::Backend>> open_context(const Options& options, Place place) {
     const std::string_view context = options.context;
     if (context == "inproc" || (context.empty() && place == Place::InProcess)) {
-        EBPF_TRY(auto local, client::LocalBackend::create({}));
+        EBPF_TRY(auto local, client::LocalBackend::create({.groups = options.groups}));
         return local;
+    }
+    if (options.groups.bits != spec::kAllGroups.bits) {
+        return fail(Status::InvalidArgument,
+                    "--groups is for in-process contexts; a daemon has those that ebpfd was started with");
     }
     if (context.empty()) return connect_daemon({});
     if (context.starts_with("unix:")) return connect_daemon(std::string(context.substr(5)));

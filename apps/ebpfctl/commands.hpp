@@ -15,11 +15,12 @@ namespace ebpf::ctl {
 
 /// Options that all commands share.
 struct Options {
-    std::string context;              ///< "", "inproc", "unix:PATH" or PATH
-    std::string explain;              ///< prog verify: a rule to explain
-    std::uint64_t memory_length = 0;  ///< for programs of type memory
-    std::string image;                ///< path of a native image, for engine native
-    std::string engine = "auto";      ///< for programs that are loaded
+    std::string context;                       ///< "", "inproc", "unix:PATH" or PATH
+    std::string explain;                       ///< prog verify: a rule to explain
+    std::uint64_t memory_length = 0;           ///< for programs of type memory
+    std::string image;                         ///< path of a native image, for engine native
+    std::string engine = "auto";               ///< for programs that are loaded
+    spec::GroupSet groups = spec::kAllGroups;  ///< of an in-process context
 };
 
 /// Where a command runs unless --context says so.

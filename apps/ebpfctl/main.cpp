@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "commands.hpp"
+#include "isa/text/group_text.hpp"
 #include "render.hpp"
 
 namespace {
@@ -40,6 +41,12 @@ void add_options(CLI::App& app, Invocation& invocation) {
         "--context", invocation.options.context,
         "inproc, or the socket of a daemon as unix:PATH; default: in-process for commands on a FILE that "
         "need nothing else, otherwise this user's ebpfd");
+    app.add_option_function<std::vector<std::string>>(
+           "--groups",
+           [&invocation](const auto& names) { invocation.options.groups = ebpf::isa::group_set(names); },
+           "conformance groups that the in-process context has, separated by commas (default: all)")
+        ->delimiter(',')
+        ->check(CLI::IsMember(ebpf::isa::group_names()));
 }
 
 /// Whether the command takes a FILE and loads it.

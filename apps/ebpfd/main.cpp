@@ -11,6 +11,7 @@
 
 #include "base/try.hpp"
 #include "hooks/xdp/provider.hpp"
+#include "isa/text/group_text.hpp"
 #include "platform/linux/socket_path.hpp"
 #include "service/linux/daemon.hpp"
 
@@ -27,7 +28,13 @@ Result<std::string> own_folder() {
     return whole.substr(0, whole.rfind('/') + 1);
 }
 
-Result<void> serve(std::string socket, const ebpf::service::CodePolicy& code_policy) {
+/// What the command line says about programs.
+struct Policy {
+    ebpf::service::CodePolicy code;
+    std::vector<std::string> groups = ebpf::isa::group_names();
+};
+
+Result<void> serve(std::string socket, const Policy& policy) {
     if (socket.empty()) {
         EBPF_TRY(socket, ebpf::platform::default_socket_path());
     }
@@ -35,9 +42,10 @@ Result<void> serve(std::string socket, const ebpf::service::CodePolicy& code_pol
     const ebpf::hooks::xdp::XdpProvider xdp;
     ebpf::service::DaemonOptions options;
     options.socket = socket;
+    options.groups = ebpf::isa::group_set(policy.groups);
     options.verifier = folder + "ebpf-verifier";
     options.providers = {xdp.abi()};
-    options.code_policy = code_policy;
+    options.code_policy = policy.code;
     options.on_ready = [&socket] {
         fmt::print("ebpfd: ready on {}\n", socket);
         std::fflush(stdout);
@@ -49,15 +57,19 @@ int parse_and_serve(int argc, char** argv) {
     constexpr int kUsage = 2;
     constexpr int kEnvironment = 4;
     std::string socket;
-    ebpf::service::CodePolicy code_policy;
+    Policy policy;
     CLI::App app("Execution context for eBPF programs, for clients on a Unix socket", "ebpfd");
     app.add_option(
         "--socket", socket,
         "path to listen at (default: /run/ebpf/ebpfd.sock for root, else $XDG_RUNTIME_DIR/ebpf/ebpfd.sock)");
-    app.add_flag("--code-integrity", code_policy.is_code_integrity_enforced,
+    app.add_flag("--code-integrity", policy.code.is_code_integrity_enforced,
                  "make no machine code: programs are interpreted, engine jit is refused");
-    app.add_flag("--blind-constants", code_policy.blinds_constants,
+    app.add_flag("--blind-constants", policy.code.blinds_constants,
                  "keep constants that a program chose out of its machine code");
+    app.add_option("--groups", policy.groups,
+                   "conformance groups that programs may need, separated by commas (default: all)")
+        ->delimiter(',')
+        ->check(CLI::IsMember(ebpf::isa::group_names()));
     app.footer(
         "Serves its own user and root. Ends on SIGTERM or SIGINT: detaches all programs and removes the "
         "socket.");
@@ -66,7 +78,7 @@ int parse_and_serve(int argc, char** argv) {
     } catch (const CLI::ParseError& error) {
         return app.exit(error) == 0 ? 0 : kUsage;
     }
-    const auto served = serve(std::move(socket), code_policy);
+    const auto served = serve(std::move(socket), policy);
     if (served) return 0;
     fmt::print(stderr, "ebpfd: {}\n", served.error().message());
     return served.error().status() == ebpf::Status::Internal ? 3 : kEnvironment;

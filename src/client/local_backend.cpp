@@ -22,6 +22,7 @@ Result<std::unique_ptr<LocalBackend>> LocalBackend::create(const Options& option
     std::unique_ptr<LocalBackend> backend(new LocalBackend);
     service::ServiceOptions service_options;
     service_options.verifier = &backend->verifier_;
+    service_options.groups = options.groups;
     service_options.context.trace = options.trace;
     service_options.context.trace_owner = options.trace_owner;
     service_options.code_policy = options.code_policy;

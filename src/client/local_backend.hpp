@@ -17,6 +17,7 @@ class LocalBackend final : public Backend {
         void (*trace)(void* owner, const char* text, std::size_t bytes) noexcept = nullptr;
         void* trace_owner = nullptr;
         service::CodePolicy code_policy{};
+        spec::GroupSet groups = spec::kAllGroups;  ///< conformance groups that programs may need
     };
 
     /// Errors: OutOfMemory, Environment.

@@ -63,8 +63,10 @@ std::expected<spec::Form, DecodeError> select_form(const Slot& slot, std::size_t
     for (const spec::Form candidate : candidates) {
         const FormSpec& form = spec::form_spec(candidate);
         if (!selects(form, slot)) continue;
-        if (!groups.has(form.group)) return refuse(Status::GroupNotSupported, index, "opcode", slot.opcode);
-        return candidate;
+        if (groups.has(form.group)) return candidate;
+        auto refusal = refuse(Status::GroupNotSupported, index, "opcode", slot.opcode);
+        refusal.error().group = form.group;
+        return refusal;
     }
     return refuse_selector(candidates, slot, index);
 }

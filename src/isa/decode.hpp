@@ -18,6 +18,7 @@ struct DecodeError {
     std::uint32_t slot = 0;  ///< slot that holds the field
     const char* field = "";  ///< "opcode", "dst", "src", "offset", "imm"; "" if the fault is not in a field
     std::int64_t value = 0;  ///< what the field holds; without a field: the size in question
+    spec::Group group{};     ///< GroupNotSupported: the group that is needed
 };
 
 /// Decodes `bytes` (little-endian slots) and validates every field and jump target.

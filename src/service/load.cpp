@@ -125,7 +125,8 @@ Result<Loaded> load_with_image(Call& call, const verifier::Request& request, std
 }
 
 Result<Loaded> load_bound(Call& call, const protocol::ProgramLoadRequest& message, const Maps& maps) {
-    EBPF_TRY(const auto request, bind(message, maps));
+    EBPF_TRY(auto request, bind(message, maps));
+    request.groups = call.service.groups();
     const auto engine = static_cast<spec::Engine>(message.engine);
     if (engine == spec::Engine::Native) return load_with_image(call, request, message.image, maps);
     if (!message.image.empty()) return fail(Status::InvalidArgument, "an image is for engine native only");

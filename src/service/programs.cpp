@@ -25,6 +25,7 @@ Result<protocol::ProgramVerifyReply> carry_out(Call& call, const protocol::Progr
     request.limits.instructions = std::min(request.limits.instructions, most.instructions);
     request.limits.path_budget = std::min(request.limits.path_budget, most.path_budget);
     request.wants_invariants = false;
+    request.groups.bits &= call.service.groups().bits;
     protocol::ProgramVerifyReply reply;
     EBPF_TRY(reply.report, verify_checked(call.service.verifier(), request));
     return reply;

@@ -37,6 +37,7 @@ struct ServiceOptions {
     VerifierRunner* verifier = nullptr;  ///< not nullptr; must outlive the service
     runtime::ContextOptions context;
     CodePolicy code_policy{};
+    spec::GroupSet groups = spec::kAllGroups;  ///< conformance groups that programs may need
 };
 
 /// An execution context and its dispatcher.
@@ -59,6 +60,7 @@ class Service {
     [[nodiscard]] VerifierRunner& verifier() { return *verifier_; }
     [[nodiscard]] Notes& notes() { return notes_; }
     [[nodiscard]] const CodePolicy& code_policy() const { return code_policy_; }
+    [[nodiscard]] spec::GroupSet groups() const { return groups_; }
     /// Forgets notes of objects that are gone.
     void sweep_notes();
     /// One thread for work that nobody waits for, started when it is first asked for.
@@ -66,11 +68,15 @@ class Service {
 
   private:
     Service(runtime::Context& context, const ServiceOptions& options)
-        : context_(&context), verifier_(options.verifier), code_policy_(options.code_policy) {}
+        : context_(&context),
+          verifier_(options.verifier),
+          code_policy_(options.code_policy),
+          groups_(options.groups) {}
 
     runtime::Context* context_;
     VerifierRunner* verifier_;
     CodePolicy code_policy_;
+    spec::GroupSet groups_;
     Notes notes_;
     std::once_flag has_background_;
     std::optional<WorkerPool> background_;

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/try.hpp"
+#include "spec/groups.hpp"
 #include "vectors/vector.hpp"
 
 namespace ebpf::vectors {
@@ -397,21 +398,12 @@ class Parser {
     }
 
     Result<void> read_groups(const Section& section, const std::string& content) {
-        using enum spec::Group;
-        static constexpr std::pair<std::string_view, spec::Group> kNames[] = {
-            {"base32", Base32},     {"base64", Base64},     {"atomic32", Atomic32},
-            {"atomic64", Atomic64}, {"divmul32", DivMul32}, {"divmul64", DivMul64},
-            {"packet", Packet},     {"ordered", Ordered},   {"callx", CallRegister}};
-        current_.groups = spec::GroupSet{}.with(Base32);
+        current_.groups = spec::GroupSet{}.with(spec::Group::Base32);
         for (const std::string_view word : words(content)) {
-            bool is_known = false;
-            for (const auto& [name, group] : kNames) {
-                if (word != name) continue;
-                current_.groups = current_.groups.with(group);
-                is_known = true;
-            }
-            if (!is_known)
+            const spec::GroupSpec* group = spec::find_group(word);
+            if (group == nullptr)
                 return refuse(section.line, Status::NotSupported, fmt::format("unknown group '{}'", word));
+            current_.groups = current_.groups.with(group->group);
         }
         return {};
     }

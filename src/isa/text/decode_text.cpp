@@ -5,6 +5,8 @@
 
 #include <string_view>
 
+#include "spec/groups.hpp"
+
 namespace ebpf::isa {
 
 Error to_error(const DecodeError& error) {
@@ -15,6 +17,11 @@ Error to_error(const DecodeError& error) {
     }
     const std::string value =
         field == "opcode" ? fmt::format("{:#04x}", error.value) : fmt::format("{}", error.value);
+    if (error.status == Status::GroupNotSupported) {
+        return {error.status,
+                fmt::format("instruction {}: {}: {} {} needs group {}", error.slot, status_text(error.status),
+                            field, value, spec::group_name(error.group))};
+    }
     return {error.status,
             fmt::format("instruction {}: {}: {} {}", error.slot, status_text(error.status), field, value)};
 }

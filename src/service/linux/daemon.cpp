@@ -94,6 +94,7 @@ Result<void> run_daemon(const DaemonOptions& options) {
     ProcessVerifier verifier({.path = options.verifier});
     ServiceOptions service_options;
     service_options.verifier = &verifier;
+    service_options.groups = options.groups;
     service_options.context.trace = &TracePipe::write_line;
     service_options.context.trace_owner = &trace;
     service_options.code_policy = options.code_policy;

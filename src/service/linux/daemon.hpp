@@ -9,6 +9,7 @@
 #include "base/error.hpp"
 #include "ebpf/hook_provider.h"
 #include "service/code_policy.hpp"
+#include "spec/instructions.hpp"
 
 namespace ebpf::service {
 
@@ -17,7 +18,8 @@ struct DaemonOptions {
     std::string verifier;                              ///< path of the program ebpf-verifier
     std::vector<const ebpf_hook_provider*> providers;  ///< must outlive the daemon
     CodePolicy code_policy{};
-    std::function<void()> on_ready;  ///< called once clients can connect
+    spec::GroupSet groups = spec::kAllGroups;  ///< conformance groups that programs may need
+    std::function<void()> on_ready;            ///< called once clients can connect
 };
 
 /// Serves until SIGTERM or SIGINT arrives; then detaches every link, frees everything and removes the socket.

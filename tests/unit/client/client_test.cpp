@@ -143,6 +143,38 @@ TEST_F(ClientTest, RefusedProgramsAreNotLoaded) {
     EXPECT_EQ(report.verdict, verifier::Verdict::Reject);
 }
 
+TEST_F(ClientTest, ProgramsThatNeedOtherGroupsAreRefusedByInstructionAndName) {
+    auto backend = LocalBackend::create({.groups = spec::kAllGroups.without(spec::Group::DivMul64)}).value();
+    Client client(*backend);
+    object::ObjectSpec object;
+    object.programs.push_back(program_spec("r0 = 6\nr0 *= 7\nexit"));
+    object.programs.push_back(program_spec("r0 = 6\nw0 *= 7\nexit"));
+    const auto narrow = load_object(client, object, {&object.programs[1]}, {});
+    ASSERT_TRUE(narrow) << narrow.error().message();
+    EXPECT_FALSE(narrow->programs[0].offered.program.is_empty());
+    const auto wide = load_object(client, object, {&object.programs[0]}, {});
+    ASSERT_TRUE(wide) << wide.error().message();
+    const Offered& offered = wide->programs[0].offered;
+    EXPECT_TRUE(offered.program.is_empty());
+    ASSERT_EQ(offered.report.failures.size(), 1U);
+    EXPECT_EQ(offered.report.failures[0].slot, 1U);
+    EXPECT_EQ(offered.report.failures[0].message,
+              "instruction 1: instruction belongs to a conformance group that is not supported: opcode 0x27 "
+              "needs group divmul64");
+}
+
+TEST_F(ClientTest, CannotAskForMoreGroupsThanTheContextHas) {
+    auto backend = LocalBackend::create({.groups = spec::GroupSet{}.with(spec::Group::Base32)}).value();
+    Client client(*backend);
+    object::ObjectSpec object;
+    object.programs.push_back(program_spec("r0 = 2\nexit"));
+    auto request = verification_request(object, object.programs[0], 0);
+    EXPECT_EQ(request.groups.bits, spec::kAllGroups.bits);
+    const auto report = client.verify(request);
+    ASSERT_TRUE(report) << report.error().message();
+    EXPECT_EQ(report->verdict, verifier::Verdict::Reject);
+}
+
 TEST_F(ClientTest, PinsNeedALastingContext) {
     const auto map = client_.create_map(map_spec(spec::MapType::Array, 8, 1), {}).value();
     const auto refused = client_.pin(map, "a");

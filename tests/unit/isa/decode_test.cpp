@@ -152,6 +152,7 @@ TEST(Decode, RefusesFormsOfMissingGroups) {
         ASSERT_FALSE(code.has_value());
         const bool is_jump = row.offset == FieldRule::JumpTarget || row.imm == FieldRule::JumpTarget;
         EXPECT_EQ(code.error().status, Status::GroupNotSupported);
+        EXPECT_EQ(code.error().group, row.group);
         EXPECT_EQ(code.error().slot, 0U);
         if (is_jump) continue;
         EXPECT_TRUE(decode(middle, spec::GroupSet{}.with(row.group)).has_value());

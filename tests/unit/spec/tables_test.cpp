@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <gtest/gtest.h>
 
+#include "spec/groups.hpp"
 #include "spec/helpers.hpp"
 #include "spec/maps.hpp"
 #include "spec/programs.hpp"
@@ -18,6 +19,21 @@ TEST(Sections, ExactNameAndDottedOrSlashedSuffix) {
     EXPECT_EQ(find_section("xdpfoo"), nullptr);
     EXPECT_EQ(find_section(""), nullptr);
     EXPECT_EQ(find_section("kprobe/foo"), nullptr);
+}
+
+TEST(Groups, AreFoundByNameBothWays) {
+    GroupSet all;
+    for (const GroupSpec& row : groups()) {
+        EXPECT_EQ(find_group(row.name), &row);
+        EXPECT_STREQ(group_name(row.group), row.name);
+        EXPECT_FALSE(all.has(row.group)) << row.name << " is listed twice";
+        all = all.with(row.group);
+    }
+    EXPECT_EQ(all.bits, kAllGroups.bits);
+    EXPECT_EQ(find_group("base33"), nullptr);
+    EXPECT_EQ(find_group("base3"), nullptr);
+    EXPECT_EQ(find_group(""), nullptr);
+    EXPECT_STREQ(group_name(Group{}), "");
 }
 
 TEST(ContextFields, FoundOnlyWhenWhollyCovered) {
