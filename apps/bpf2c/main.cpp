@@ -49,7 +49,8 @@ void add_options(CLI::App& app, Arguments& arguments) {
     app.add_option("--cflag", order.build.options, "a further option for the compiler; may be repeated")
         ->type_name("OPTION")
         ->allow_extra_args(false);
-    app.add_option("--memory-length", order.memory_length, "bytes at r1, for programs of type memory");
+    app.add_option("--memory-length", order.memory_length, "bytes at r1, for programs of type memory")
+        ->check(CLI::NonNegativeNumber);
     app.add_flag("-j,--json", arguments.is_json, "print what was made as JSON; needs an output");
     app.footer(kFooter);
 }

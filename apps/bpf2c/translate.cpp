@@ -77,6 +77,13 @@ native::ProgramInput input_of(const object::ProgramSpec& program, const verifier
     return input;
 }
 
+/// A path that does not exist is wrong with the environment here, not with what was asked for.
+Result<void> write_output(const std::string& path, std::string_view contents) {
+    const auto written = platform::write_file(path, contents);
+    if (!written) return fail(Status::Environment, written.error().message());
+    return {};
+}
+
 Result<void> write_outputs(const Order& order, const std::string& c) {
     if (!order.image_path.empty()) {
         order.progress(fmt::format("compiling {}", order.image_path));
@@ -84,9 +91,9 @@ Result<void> write_outputs(const Order& order, const std::string& c) {
         // Whatever it is, it is this machine's compiler: the program is not to blame.
         if (!library) return fail(Status::Environment, library.error().message());
         const std::string_view bytes(reinterpret_cast<const char*>(library->data()), library->size());
-        EBPF_TRY_VOID(platform::write_file(order.image_path, bytes));
+        EBPF_TRY_VOID(write_output(order.image_path, bytes));
     }
-    if (!order.c_path.empty()) EBPF_TRY_VOID(platform::write_file(order.c_path, c));
+    if (!order.c_path.empty()) EBPF_TRY_VOID(write_output(order.c_path, c));
     return {};
 }
 

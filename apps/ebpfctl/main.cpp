@@ -71,7 +71,8 @@ void add_commands(CLI::App& app, Invocation& invocation) {
         verb->add_option("arguments", invocation.words, command.arguments);
         if (std::string_view(command.verb) == "verify" || std::string_view(command.verb) == "load") {
             verb->add_option("--memory-length", invocation.options.memory_length,
-                             "bytes at r1, for programs of type memory");
+                             "bytes at r1, for programs of type memory")
+                ->check(CLI::NonNegativeNumber);
         }
         if (may_load(command)) {
             verb->add_option("--engine", invocation.options.engine,

@@ -16,12 +16,13 @@ namespace ebpf::native {
 namespace {
 
 /// The request without what neither verdict nor code depends on. Groups only say which instructions may
-/// occur.
+/// occur; the length of memory only counts for programs on memory, though a test run names one for all.
 verifier::Request essence(verifier::Request request) {
     request.program_name.clear();
     request.lines.clear();
     request.subprograms.clear();
     request.groups = spec::kAllGroups;
+    if (request.type != spec::ProgramType::Memory) request.memory_length = 0;
     request.limits = {};
     request.wants_invariants = false;
     for (auto& map : request.maps) map.name.clear();

@@ -55,6 +55,16 @@ TEST(Identity, ChangesWithWhatTheCodeDependsOn) {
     EXPECT_NE(hash_of(other), hash);
 }
 
+// A test run asks for as much memory as it has data, whatever the type.
+TEST(Identity, LeavesOutTheLengthOfMemoryThatAProgramDoesNotGet) {
+    auto filter = plain();
+    filter.type = spec::ProgramType::SocketFilter;
+    filter.memory_length = 0;
+    const auto hash = hash_of(filter);
+    filter.memory_length = 64;
+    EXPECT_EQ(hash_of(filter), hash);
+}
+
 TEST(Identity, LeavesOutNamesLinesAndLimits) {
     auto other = plain();
     other.program_name = "another";
