@@ -1,15 +1,18 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Runs the command-line cases of one file against ebpfctl.
+"""Runs the command-line cases of one file against the programs of this build.
 
-Usage: run.py EBPFCTL OBJECTS_FOLDER CASES.txt
+Usage: run.py EBPFCTL OBJECTS_FOLDER CASES.txt [NAME=VALUE...]
 
-A file is a list of cases, each of sections: "-- run WORDS" (shell quoting; {objects} and {tmp} stand for folders),
-"-- exit N", and optionally "-- stdin TEXT", "-- stdout" and "-- stderr", followed by lines. Each line is a regular expression that must
-match a line of the output, in the given order; lines in between may differ. "-- json" instead checks that the output is
-JSON and that it contains the given JSON: every member of an object, and lists element by element. "-- daemon OPTIONS"
-anywhere before the first case starts an ebpfd for the file, and every case gets its --context. "-- file NAME COUNT" makes a file
-of COUNT zero bytes in {tmp}.
+A file is a list of cases, each of sections: "-- run WORDS" for ebpfctl, "-- bpf2c WORDS" for bpf2c, which lies beside it,
+"-- start WORDS" for any other program; words have the shell's quoting; {objects} and {tmp} stand for folders, {NAME} for the
+given VALUE. Then "-- exit N", and optionally "-- stdin TEXT", "-- stdout", "-- stderr" and "-- output FILE" (a file that the
+case wrote), followed by lines. Each line is a regular expression that must match a line of the output, in the given order;
+lines in between may differ. "-- json" instead checks that the output is JSON and that it contains the given JSON: every member
+of an object, and lists element by element. "-- absent FILE": the case leaves no such file.
+"-- daemon OPTIONS" anywhere before the first case starts an ebpfd for the file, and every run gets its --context.
+"-- file NAME COUNT [SOURCE]" makes a file in {tmp} of COUNT zero bytes, or of the first COUNT bytes of SOURCE. The value of
+EMULATOR, if it is given, starts ebpfctl and bpf2c.
 """
 
 import json
@@ -20,7 +23,8 @@ import subprocess
 import sys
 import tempfile
 
-SECTIONS = {'run', 'stdin', 'exit', 'stdout', 'stderr', 'json', 'daemon', 'file'}
+CASES = {'run', 'bpf2c', 'start'}
+SECTIONS = CASES | {'stdin', 'exit', 'stdout', 'stderr', 'json', 'output', 'absent', 'daemon', 'file'}
 
 
 def parse(path):
@@ -33,17 +37,22 @@ def parse(path):
             section, _, rest = line[3:].partition(' ')
             if section not in SECTIONS:
                 raise SystemExit(f'{path}:{number}: unknown section {section}')
-            if section == 'run':
-                cases.append({'line': number, 'run': rest, 'stdin': '', 'exit': 0})
+            if section in CASES:
+                cases.append({'line': number, 'kind': section, 'run': rest, 'stdin': '', 'exit': 0})
             elif section == 'stdin':
                 cases[-1]['stdin'] = rest
             elif section == 'exit':
                 cases[-1]['exit'] = int(rest)
             elif section in ('daemon', 'file'):
                 setup.append((section, rest.split()))
+            elif section == 'absent':
+                cases[-1]['absent'] = rest
+            elif section == 'output':
+                cases[-1]['file'] = rest
+                cases[-1][section] = []
             else:
                 cases[-1][section] = []
-        elif line.strip() and section in ('stdout', 'stderr', 'json'):
+        elif line.strip() and section in ('stdout', 'stderr', 'json', 'output'):
             cases[-1][section].append(line)
     return setup, cases
 
@@ -74,12 +83,20 @@ def check_lines(name, text, patterns):
             yield f'{name}: no line matches {pattern!r} in\n{text[:2000]}'
 
 
-def check(case, result):
+def check(case, result, places):
     if result.returncode != case['exit']:
         yield f'exit code {result.returncode}, expected {case["exit"]}\n{result.stdout}{result.stderr}'
     for name in ('stdout', 'stderr'):
         if name in case:
             yield from check_lines(name, getattr(result, name), case[name])
+    if 'output' in case:
+        path = pathlib.Path(case['file'].format(**places))
+        if path.is_file():
+            yield from check_lines(case['file'], path.read_text(), case['output'])
+        else:
+            yield f'{case["file"]} is not there'
+    if 'absent' in case and pathlib.Path(case['absent'].format(**places)).exists():
+        yield f'{case["absent"]} is there'
     if 'json' in case:
         try:
             yield from contains(json.loads(result.stdout), json.loads('\n'.join(case['json'])))
@@ -95,28 +112,45 @@ def start_daemon(program, folder, options):
     return daemon, ['--context', f'unix:{socket}']
 
 
+def make_file(folder, places, name, count, source=None):
+    contents = pathlib.Path(source.format(**places)).read_bytes() if source else bytes(int(count))
+    (folder / name).write_bytes(contents[:int(count)])
+
+
+def command_of(case, program, context, places):
+    """Returns the words that start the case's program."""
+    words = [word.format(**places) for word in shlex.split(case['run'])]
+    if case['kind'] == 'start':
+        return words
+    emulator = [places['EMULATOR']] if places.get('EMULATOR') else []
+    if case['kind'] == 'run':
+        return [*emulator, program, *context, *words]
+    return [*emulator, program.with_name('bpf2c' + program.suffix), *words]
+
+
 def main():
-    if len(sys.argv) != 4:
+    if len(sys.argv) < 4:
         raise SystemExit(__doc__)
     program = pathlib.Path(sys.argv[1]).resolve()
+    places = {'objects': sys.argv[2], **dict(word.split('=', 1) for word in sys.argv[4:])}
     setup, cases = parse(pathlib.Path(sys.argv[3]))
     failures = 0
     with tempfile.TemporaryDirectory() as folder:
         tmp = pathlib.Path(folder)
+        places['tmp'] = folder
         daemon, context = None, []
         for kind, words in setup:
             if kind == 'daemon':
                 daemon, context = start_daemon(program, tmp, words)
             else:
-                (tmp / words[0]).write_bytes(bytes(int(words[1])))
+                make_file(tmp, places, *words)
         try:
             for case in cases:
-                words = shlex.split(case['run'].replace('{objects}', sys.argv[2]).replace('{tmp}', folder))
-                result = subprocess.run([program, *context, *words], input=case['stdin'], capture_output=True, text=True,
-                                        timeout=60)
-                for problem in check(case, result):
+                result = subprocess.run(command_of(case, program, context, places), input=case['stdin'],
+                                        capture_output=True, text=True, timeout=100)
+                for problem in check(case, result, places):
                     failures += 1
-                    print(f'{sys.argv[3]}:{case["line"]}: {case["run"]}: {problem}')
+                    print(f'{sys.argv[3]}:{case["line"]}: {case["kind"]} {case["run"]}: {problem}')
         finally:
             if daemon:
                 daemon.terminate()
