@@ -11,6 +11,8 @@ namespace {
 
 constexpr std::size_t kFewestParts = 4;
 constexpr std::size_t kMostParts = 64;
+constexpr std::size_t kMostInTree = 8;  ///< more parts need more registers than there are
+constexpr std::size_t kChains = 4;
 
 class Balancer {
   public:
@@ -25,14 +27,14 @@ class Balancer {
 
     void run() {
         for (BlockId id = 0; id < function_.blocks.size(); ++id) {
-            std::vector<NodeId> nodes;
-            nodes.swap(function_.blocks[id].nodes);
+            const std::vector<NodeId> nodes = function_.blocks[id].nodes;
             block_ = id;
             mark_inner(nodes);
+            note_places(nodes);
             for (const NodeId node : nodes) {
                 if (is_associative(function_.nodes[node]) && !is_inner_[node]) balance(node);
-                function_.blocks[id].nodes.push_back(node);
             }
+            if (!made_.empty()) insert_made(nodes);
         }
         if (is_changed_) normalise(function_, replacements_);
     }
@@ -85,6 +87,11 @@ class Balancer {
         std::vector<NodeId> last;
         std::ranges::copy_if(parts, std::back_inserter(last), is_late);
         std::erase_if(parts, is_late);
+        if (parts.size() > kMostInTree) {
+            for (std::size_t i = kChains; i < parts.size(); ++i)
+                parts[i % kChains] = join(node, parts[i % kChains], parts[i]);
+            parts.resize(kChains);
+        }
         while (parts.size() > 1) {
             std::vector<NodeId> next;
             for (std::size_t i = 0; i + 1 < parts.size(); i += 2)
@@ -103,17 +110,42 @@ class Balancer {
         is_changed_ = true;
     }
 
+    /// Notes where in the block its nodes are: from 1 on, but all phis at one place.
+    void note_places(const std::vector<NodeId>& nodes) {
+        place_.resize(function_.nodes.size());
+        std::uint32_t place = 1;
+        for (const NodeId id : nodes)
+            place_[id] = function_.nodes[id].opcode == Opcode::Phi ? place : ++place;
+    }
+
+    [[nodiscard]] std::uint32_t place_of(NodeId id) const {
+        return function_.nodes[id].block == block_ ? place_[id] : 1;
+    }
+
+    /// Makes a node as soon as both parts are there, so that they need no registers for longer.
     NodeId join(const Node& like, NodeId a, NodeId b) {
         const NodeId id = function_.add(like, {a, b});
-        function_.blocks[block_].nodes.push_back(id);
         uses_.push_back(1);
+        place_.push_back(std::max(place_of(a), place_of(b)));
+        made_.push_back(id);
         return id;
+    }
+
+    void insert_made(const std::vector<NodeId>& nodes) {
+        const auto by_place = [this](NodeId a, NodeId b) { return place_[a] < place_[b]; };
+        std::vector<NodeId> all = nodes;
+        all.insert(all.end(), made_.begin(), made_.end());
+        std::ranges::stable_sort(all, by_place);
+        function_.blocks[block_].nodes = std::move(all);
+        made_.clear();
     }
 
     Function& function_;
     Replacements replacements_;
     std::vector<std::uint32_t> uses_;
     std::vector<bool> is_inner_;
+    std::vector<std::uint32_t> place_;
+    std::vector<NodeId> made_;  ///< in the block at hand
     BlockId block_ = 0;
     bool is_changed_ = false;
 };

@@ -4,6 +4,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <set>
+
 #include "ir/branches.hpp"
 #include "ir/combine.hpp"
 #include "ir/drop_stores.hpp"
@@ -365,6 +368,34 @@ TEST(IrLoops, LongSumsAreTrees) {
     const Node& last = function.nodes[function.input(function.nodes.back(), 0)];
     EXPECT_EQ(function.nodes[function.input(last, 0)].opcode, Opcode::Add) << dump(module);
     EXPECT_EQ(function.nodes[function.input(last, 1)].opcode, Opcode::Add) << dump(module);
+}
+
+/// Most values, constants aside, that are needed at once somewhere in the program's first block.
+std::size_t most_alive(const Function& function) {
+    const auto& nodes = function.blocks[0].nodes;
+    std::size_t most = 0;
+    for (std::size_t at = 0; at < nodes.size(); ++at) {
+        std::set<NodeId> alive;
+        for (std::size_t user = at; user < nodes.size(); ++user) {
+            for (const NodeId input : function.inputs_of(function.nodes[nodes[user]])) {
+                const auto made = std::ranges::find(nodes, input) - nodes.begin();
+                if (!function.is_constant(input) && static_cast<std::size_t>(made) < at) alive.insert(input);
+            }
+        }
+        most = std::max(most, alive.size());
+    }
+    return most;
+}
+
+TEST(IrLoops, LongSumsNeedFewValuesAtOnce) {
+    std::string text = "r0 = 0\n";
+    for (unsigned i = 0; i < 40; ++i)
+        text += "r3 = *(u8 *)(r1 + " + std::to_string(i) + ")\nr3 ^= " + std::to_string(i) + "\nr0 += r3\n";
+    const auto module =
+        checked(assemble(text + "exit"),
+                numbered([](Function& function, const engine::Bindings&) { balance_chains(function); }));
+    EXPECT_LE(most_alive(module.functions[0]), 7U) << dump(module);
+    EXPECT_GE(most_alive(module.functions[0]), 4U) << dump(module);  // several sums, not one
 }
 
 // ---- validate
