@@ -17,11 +17,6 @@ bool is_real(const isa::Instruction& instruction) {
     return instruction.spec().family != Family::WideTail;
 }
 
-bool is_code_address(const isa::Instruction& instruction) {
-    const spec::FormSpec& form = instruction.spec();
-    return form.family == Family::LoadImm64 && form.wide == spec::WideKind::CodeAddress;
-}
-
 /// True for calls that may run functions of the program.
 bool is_function_call(const isa::Instruction& instruction) {
     const Family family = instruction.spec().family;
@@ -65,7 +60,7 @@ class Builder {
     /// Addresses of code are those of instructions behind the first one.
     bool check_addresses() {
         for (std::uint32_t slot = 0; slot < size(); ++slot) {
-            if (!is_code_address(code_[slot])) continue;
+            if (!isa::takes_code_address(code_[slot])) continue;
             const std::int64_t target = isa::code_address_target(code_[slot], slot);
             const bool is_inside = target > 0 && target < std::int64_t{size()};
             if (is_inside && is_real(code_[static_cast<std::size_t>(target)])) continue;
@@ -77,7 +72,7 @@ class Builder {
     /// The first slot of the function that the instruction calls or takes the address of.
     [[nodiscard]] std::optional<std::uint32_t> entry_named_at(std::uint32_t slot) const {
         if (code_[slot].spec().family == Family::CallLocal) return target_of(slot);
-        if (!is_code_address(code_[slot])) return std::nullopt;
+        if (!isa::takes_code_address(code_[slot])) return std::nullopt;
         return static_cast<std::uint32_t>(isa::code_address_target(code_[slot], slot));
     }
 

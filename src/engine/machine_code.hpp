@@ -19,6 +19,8 @@ enum class RelocationKind : std::uint8_t {
     MapLookup,    ///< MapBinding::lookup of map `index`
     Helper,       ///< HelperBinding::function of helper number `index`
     PacketBytes,  ///< address of engine::packet_bytes()
+    Function,     ///< address of byte `addend` of the code, where function `index` of the program starts that
+                  ///< helpers call back; it is called as a HelperFunction is, with r5 being 0
 };
 
 struct Relocation {
@@ -36,9 +38,10 @@ struct MachineCode {
     std::span<const Relocation> relocations;
 };
 
-/// Returns what the relocation's field is to hold. Errors: NotFound - a map or helper that is not bound;
-/// Malformed - an unknown kind. Threads: any.
-StatusOr<std::uint64_t> resolve(const Relocation& relocation, const Bindings& bindings) noexcept;
+/// Returns what the relocation's field is to hold in code that runs at `code`. Errors: NotFound - a map or
+/// helper that is not bound; Malformed - an unknown kind, or a function outside the code. Threads: any.
+StatusOr<std::uint64_t> resolve(const Relocation& relocation, std::span<const std::byte> code,
+                                const Bindings& bindings) noexcept;
 
 /// Copies the code into memory of its own, fills in the relocations, and makes it executable; at no time is
 /// it writable and executable. Bytes that trap follow it and inaccessible pages surround it. Image::code is

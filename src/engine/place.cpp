@@ -14,7 +14,36 @@ namespace {
 struct Placed : Image {
     std::byte* memory = nullptr;
     std::size_t code_bytes = 0;
+
+    [[nodiscard]] decltype(Image::run) entry() const noexcept {
+        return reinterpret_cast<decltype(Image::run)>(memory);
+    }
 };
+
+// Invocation::call_back. Of code of ours, clang's check of function pointers finds no signature.
+#if defined(__clang__)
+[[clang::no_sanitize("function")]]
+#endif
+std::uint64_t call_back(Invocation& invocation, std::uint64_t code, std::uint64_t r1, std::uint64_t r2,
+                        std::uint64_t r3, std::uint64_t r4) noexcept {
+    return reinterpret_cast<HelperFunction>(code)(r1, r2, r3, r4, 0, invocation);
+}
+
+// Image::run of code that takes addresses of its functions.
+#if defined(__clang__)
+[[clang::no_sanitize("function")]]
+#endif
+std::uint64_t run_with_callbacks(const Image& image, Invocation& invocation) noexcept {
+    invocation.call_back = call_back;
+    return static_cast<const Placed&>(image).entry()(image, invocation);
+}
+
+bool has_callbacks(const MachineCode& code) noexcept {
+    for (const Relocation& relocation : code.relocations) {
+        if (relocation.kind == RelocationKind::Function) return true;
+    }
+    return false;
+}
 
 void destroy(Image* image) noexcept {
     auto* placed = static_cast<Placed*>(image);
@@ -40,6 +69,7 @@ StatusOr<std::uint64_t> map_value(const Relocation& relocation, const MapBinding
             return address_of(map.lookup);
         case RelocationKind::Helper:
         case RelocationKind::PacketBytes:
+        case RelocationKind::Function:
             return std::unexpected(Status::Malformed);
     }
     return std::unexpected(Status::NotFound);
@@ -51,7 +81,7 @@ Status relocate(std::byte* code, const MachineCode& source, const Bindings& bind
         if (size < sizeof(std::uint64_t) || relocation.offset > size - sizeof(std::uint64_t)) {
             return Status::Malformed;
         }
-        const StatusOr<std::uint64_t> value = resolve(relocation, bindings);
+        const StatusOr<std::uint64_t> value = resolve(relocation, {code, size}, bindings);
         if (!value) return value.error();
         std::memcpy(code + relocation.offset, &*value, sizeof *value);
     }
@@ -68,7 +98,8 @@ Status fill(std::byte* memory, const MachineCode& code, const Bindings& bindings
 
 }  // namespace
 
-StatusOr<std::uint64_t> resolve(const Relocation& relocation, const Bindings& bindings) noexcept {
+StatusOr<std::uint64_t> resolve(const Relocation& relocation, std::span<const std::byte> code,
+                                const Bindings& bindings) noexcept {
     switch (relocation.kind) {
         case RelocationKind::MapHandle:
         case RelocationKind::MapValue:
@@ -84,6 +115,9 @@ StatusOr<std::uint64_t> resolve(const Relocation& relocation, const Bindings& bi
             return std::unexpected(Status::NotFound);
         case RelocationKind::PacketBytes:
             return address_of(packet_bytes);
+        case RelocationKind::Function:
+            if (relocation.addend >= code.size()) break;
+            return reinterpret_cast<std::uintptr_t>(code.data()) + relocation.addend;
     }
     return std::unexpected(Status::Malformed);
 }
@@ -104,12 +138,12 @@ StatusOr<Image*> place(const MachineCode& code, const Bindings& bindings) noexce
     }
     auto* placed = ::new (head) Placed;
     placed->kind = EngineKind::Jit;
-    placed->run = reinterpret_cast<decltype(placed->run)>(memory);
     placed->destroy = destroy;
     placed->bytes = sizeof(Placed) + platform::executable_bytes(bytes);
     placed->code = {memory, bytes};
     placed->memory = memory;
     placed->code_bytes = bytes;
+    placed->run = has_callbacks(code) ? run_with_callbacks : placed->entry();
     return placed;
 }
 

@@ -28,11 +28,6 @@ std::unexpected<Status> refuse(Refusal& refusal, Status status, std::size_t slot
     return std::unexpected(status);
 }
 
-bool is_code_address(const isa::Instruction& instruction) {
-    const spec::FormSpec& form = instruction.spec();
-    return form.family == Family::LoadImm64 && form.wide == spec::WideKind::CodeAddress;
-}
-
 StatusOr<Layout> find_subprograms(const isa::Code& code, Refusal& refusal) {
     Layout layout;
     if (!layout.entry_of.resize(code.size()) || !layout.depth.resize(code.size())) {
@@ -41,7 +36,7 @@ StatusOr<Layout> find_subprograms(const isa::Code& code, Refusal& refusal) {
     layout.depth[0] = 1;
     for (std::size_t slot = 0; slot < code.size(); ++slot) {
         if (code[slot].spec().family == Family::CallLocal) layout.depth[target_of(code[slot], slot)] = 1;
-        if (!is_code_address(code[slot])) continue;
+        if (!isa::takes_code_address(code[slot])) continue;
         const std::int64_t target = isa::code_address_target(code[slot], static_cast<std::int64_t>(slot));
         const bool is_inside = target >= 0 && target < static_cast<std::int64_t>(code.size());
         if (!is_inside || code[static_cast<std::size_t>(target)].spec().family == Family::WideTail)
@@ -101,7 +96,7 @@ StatusOr<Frames> count_frames(const isa::Code& code, Refusal& refusal) noexcept 
     Frames frames;
     frames.program = layout.depth[0];
     for (const isa::Instruction& instruction : code) {
-        if (is_code_address(instruction)) frames.program = spec::kMaxCallFrames;
+        if (isa::takes_code_address(instruction)) frames.program = spec::kMaxCallFrames;
     }
     frames.of_function = std::move(layout.depth);
     return frames;

@@ -36,7 +36,8 @@ Error to_error(const Refusal& refusal);
 /// ir::Function; unreachable code and values that nobody uses are left out. Registers that no instruction has
 /// written hold 0.
 /// Errors: as interp::compile(): NotSupported - an instruction that engines never see (kfunc calls, callx,
-///   unresolved map file descriptors, addresses of variables and code); NotFound - a helper or map that is
+///   unresolved map file descriptors, addresses of variables, of the program itself and of code that is no
+///   instruction's start); NotFound - a helper or map that is
 ///   not bound; JumpOutOfRange - a jump leaves its subprogram, or code can run past its end; LimitExceeded -
 ///   recursion, or more than kMaxCallFrames frames; InvalidArgument - no code.
 /// Threads: any. Cost: about linear.

@@ -124,6 +124,7 @@ class Frame {
             return reinterpret_cast<std::uintptr_t>(memory_.data() + memory_.size()) +
                    static_cast<std::uint64_t>(node.imm);
         }
+        if (node.opcode == Opcode::CodeAddress) return static_cast<std::uint64_t>(node.imm) + 1;
         if (node.opcode == Opcode::MapHandle) return map(node.imm).handle;
         if (node.opcode == Opcode::MapValue)
             return map(node.imm & 0xffffffff).value_address + (static_cast<std::uint64_t>(node.imm) >> 32U);
@@ -214,15 +215,30 @@ class Frame {
     bool is_running_ = true;
 };
 
+// engine::Invocation::call_back.
+std::uint64_t call_back(engine::Invocation& invocation, std::uint64_t code, std::uint64_t r1,
+                        std::uint64_t r2, std::uint64_t r3, std::uint64_t r4) noexcept {
+    constexpr std::uint64_t kStop = 1;
+    auto& run = *static_cast<Run*>(invocation.engine_state);
+    const auto index = static_cast<std::size_t>(code - 1);
+    if (index >= run.module.functions.size()) run.status = Status::NotFound;
+    if (run.status != Status::Ok) return kStop;
+    const std::uint64_t result = Frame(run, run.module.functions[index], {r1, r2, r3, r4, 0}).run();
+    return run.status == Status::Ok ? result : kStop;
+}
+
 }  // namespace
 
 std::expected<std::uint64_t, Status> evaluate(const Module& module, const engine::Bindings& bindings,
                                               engine::Invocation& invocation, std::uint64_t most_nodes) {
     Run run{module, bindings, invocation, most_nodes};
     invocation.tail_target = nullptr;
+    invocation.call_back = call_back;
+    invocation.engine_state = &run;
     const std::uint64_t result =
         Frame(run, module.functions[0], {reinterpret_cast<std::uintptr_t>(invocation.context), invocation.r2})
             .run();
+    invocation.engine_state = nullptr;  // `run` ends here
     if (run.status != Status::Ok) return std::unexpected(run.status);
     return result;
 }

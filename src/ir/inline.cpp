@@ -160,11 +160,16 @@ bool may_be_inlined(const Function& function) {
     });
 }
 
+bool names_function(const Node& node) {
+    return node.opcode == Opcode::CallLocal || node.opcode == Opcode::CodeAddress;
+}
+
+/// How often each function is called or its address taken.
 std::vector<std::size_t> count_calls(const Module& module) {
     std::vector<std::size_t> calls(module.functions.size(), 0);
     for (const Function& function : module.functions) {
         for (const Node& node : function.nodes) {
-            if (node.opcode == Opcode::CallLocal) ++calls[static_cast<std::size_t>(node.imm)];
+            if (names_function(node)) ++calls[static_cast<std::size_t>(node.imm)];
         }
     }
     return calls;
@@ -181,7 +186,7 @@ void drop_uncalled(Module& module) {
     }
     for (Function& function : kept) {
         for (Node& node : function.nodes) {
-            if (node.opcode == Opcode::CallLocal) node.imm = number[static_cast<std::size_t>(node.imm)];
+            if (names_function(node)) node.imm = number[static_cast<std::size_t>(node.imm)];
         }
     }
     module.functions = std::move(kept);

@@ -27,6 +27,7 @@ enum class Opcode : std::uint8_t {
     MapValue,      ///< MapBinding::value_address of map (imm & 0xffffffff), plus imm >> 32
     Parameter,     ///< imm-th argument: the program's r1, r2; a subprogram's r1..r5
     FrameAddress,  ///< address imm (negative) bytes from the end of the function's frame memory
+    CodeAddress,   ///< what engine::CallbackFunction takes for function imm of the module; never 0
     Add,
     Sub,
     Mul,
@@ -133,7 +134,8 @@ struct Function {
     }
 };
 
-/// A program with the subprograms that were not inlined. functions[0] is the program.
+/// A program with the subprograms that were not inlined, those with a CodeAddress among them. functions[0] is
+/// the program.
 struct Module {
     std::vector<Function> functions;
 };

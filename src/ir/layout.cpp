@@ -17,6 +17,49 @@ bool is_local_call(const isa::Instruction& instruction) {
     return instruction.spec().family == Family::CallLocal;
 }
 
+/// Returns the slots at which subprograms begin, ascending.
+std::expected<std::vector<std::uint32_t>, Refusal> find_entries(const isa::Code& code) {
+    std::vector<std::uint32_t> entries{0};
+    for (std::uint32_t slot = 0; slot < code.size(); ++slot) {
+        if (is_local_call(code[slot])) entries.push_back(target_of(code[slot], slot));
+        if (!isa::takes_code_address(code[slot])) continue;
+        const std::int64_t target = isa::code_address_target(code[slot], slot);
+        const bool is_inside = target > 0 && target < static_cast<std::int64_t>(code.size());
+        if (!is_inside || code[static_cast<std::size_t>(target)].spec().family == Family::WideTail)
+            return refuse(Status::NotSupported, slot, "address of the code at instruction", target);
+        entries.push_back(static_cast<std::uint32_t>(target));
+    }
+    std::ranges::sort(entries);
+    entries.erase(std::unique(entries.begin(), entries.end()), entries.end());
+    return entries;
+}
+
+/// Returns those subprograms whose address is taken by code that can be reached from the program, those that
+/// were found last first: mostly, callbacks of callbacks come before these.
+std::vector<std::uint32_t> find_callbacks(const isa::Code& code, const Layout& layout) {
+    std::vector<bool> is_reached(layout.subprograms.size());
+    std::vector<bool> is_callback(layout.subprograms.size());
+    std::vector<std::uint32_t> callbacks;
+    std::vector<std::uint32_t> work{0};
+    is_reached[0] = true;
+    while (!work.empty()) {
+        const Subprogram part = layout.subprograms[work.back()];
+        work.pop_back();
+        for (std::uint32_t slot = part.begin; slot < part.end; ++slot) {
+            const bool is_address = isa::takes_code_address(code[slot]);
+            if (!is_address && !is_local_call(code[slot])) continue;
+            const std::uint32_t index =
+                layout.at(is_address ? address_target_of(code[slot], slot) : target_of(code[slot], slot));
+            if (!is_reached[index]) work.push_back(index);
+            is_reached[index] = true;
+            if (is_address && !is_callback[index]) callbacks.push_back(index);
+            is_callback[index] = is_callback[index] || is_address;
+        }
+    }
+    std::ranges::reverse(callbacks);
+    return callbacks;
+}
+
 std::expected<void, Refusal> check_borders(const isa::Code& code, const Subprogram& part) {
     for (std::uint32_t slot = part.begin; slot < part.end; ++slot) {
         const spec::FormSpec& form = code[slot].spec();
@@ -73,6 +116,7 @@ std::expected<void, Refusal> check_wide(const isa::Instruction& instruction, std
     const WideKind kind = instruction.spec().wide;
     switch (kind) {
         case WideKind::Value:
+        case WideKind::CodeAddress:  // find_subprograms() has looked at it
             return {};
         case WideKind::MapIndex:
         case WideKind::MapIndexValue: {
@@ -87,7 +131,6 @@ std::expected<void, Refusal> check_wide(const isa::Instruction& instruction, std
         case WideKind::MapFd:
         case WideKind::MapFdValue:
         case WideKind::VariableAddress:
-        case WideKind::CodeAddress:
             break;
     }
     return refuse(Status::NotSupported, slot, "unresolved wide immediate of kind",
@@ -109,20 +152,20 @@ std::uint32_t Layout::at(std::uint32_t slot) const {
 
 std::expected<Layout, Refusal> find_subprograms(const isa::Code& code) {
     if (code.empty()) return refuse(Status::InvalidArgument, 0, "number of instructions", 0);
-    std::vector<std::uint32_t> entries{0};
-    for (std::uint32_t slot = 0; slot < code.size(); ++slot) {
-        if (is_local_call(code[slot])) entries.push_back(target_of(code[slot], slot));
-    }
-    std::ranges::sort(entries);
-    entries.erase(std::unique(entries.begin(), entries.end()), entries.end());
+    const auto entries = find_entries(code);
+    if (!entries) return std::unexpected(entries.error());
     Layout layout;
-    for (std::size_t i = 0; i < entries.size(); ++i) {
-        const std::size_t end = i + 1 < entries.size() ? entries[i + 1] : code.size();
-        layout.subprograms.push_back({entries[i], static_cast<std::uint32_t>(end), 0});
+    for (std::size_t i = 0; i < entries->size(); ++i) {
+        const std::size_t end = i + 1 < entries->size() ? (*entries)[i + 1] : code.size();
+        layout.subprograms.push_back({(*entries)[i], static_cast<std::uint32_t>(end), 0});
         if (const auto checked = check_borders(code, layout.subprograms.back()); !checked)
             return std::unexpected(checked.error());
     }
+    // The program comes last; what is never reached is checked all the same.
     CallOrder order(code, layout);
+    for (const std::uint32_t callback : find_callbacks(code, layout)) {
+        if (const auto height = order.visit(callback, 1); !height) return std::unexpected(height.error());
+    }
     if (const auto height = order.visit(0, 1); !height) return std::unexpected(height.error());
     const auto reached = layout.callees_first.size();
     for (std::uint32_t i = 1; i < layout.subprograms.size(); ++i) {

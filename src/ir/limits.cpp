@@ -64,6 +64,7 @@ std::uint64_t of_operator(const Draft& draft, std::uint64_t a, std::uint64_t b, 
         case Opcode::MapValue:
         case Opcode::Parameter:
         case Opcode::FrameAddress:
+        case Opcode::CodeAddress:
         case Opcode::Negate:
         case Opcode::SignExtend:
         case Opcode::ZeroExtend:
@@ -148,6 +149,7 @@ std::uint64_t limit_of(const Function& function, const Draft& draft,
         case Opcode::MapValue:
         case Opcode::Parameter:
         case Opcode::FrameAddress:
+        case Opcode::CodeAddress:
         case Opcode::Store:
         case Opcode::StoreRelease:
         case Opcode::CallHelper:

@@ -13,6 +13,7 @@ RegionSet writes_of_helper(const Node& node) {
     const spec::HelperSpec* row = spec::find_helper(static_cast<std::uint32_t>(node.imm));
     if (row == nullptr) return RegionSet::all();
     if (row->id == static_cast<std::uint32_t>(spec::HelperId::map_lookup_elem)) return {};
+    if (row->effects.calls_back != spec::CallbackKind::None) return RegionSet::all();
     RegionSet set = RegionSet::shared();
     if (row->effects.moves_packet) set |= {Region::Context};
     if (std::ranges::find(row->arguments, spec::ArgKind::WriteMemory) != row->arguments.end())
@@ -20,13 +21,13 @@ RegionSet writes_of_helper(const Node& node) {
     return set;
 }
 
-/// Returns whether an address of the frame is put into memory or passed to a subprogram.
+/// Returns whether an address of the frame is put into memory or passed to other code of the program.
 bool does_frame_escape(const Function& function) {
     const std::vector<bool> is_address = find_frame_addresses(function);
     for (const Block& block : function.blocks) {
         for (const NodeId id : block.nodes) {
             const Node& node = function.nodes[id];
-            const bool passes_on = node.opcode == Opcode::CallLocal;
+            const bool passes_on = runs_program_code(node);
             const bool stores = is_memory_access(node) && node.input_count > 1;
             if (!passes_on && !stores) continue;
             const auto inputs = function.inputs_of(node);
@@ -43,6 +44,13 @@ bool does_frame_escape(const Function& function) {
 bool is_memory_access(const Node& node) {
     return node.opcode == Opcode::Load || node.opcode == Opcode::Store || node.opcode == Opcode::Atomic ||
            node.opcode == Opcode::LoadAcquire || node.opcode == Opcode::StoreRelease;
+}
+
+bool runs_program_code(const Node& node) {
+    if (node.opcode == Opcode::CallLocal) return true;
+    if (node.opcode != Opcode::CallHelper) return false;
+    const spec::HelperSpec* row = spec::find_helper(static_cast<std::uint32_t>(node.imm));
+    return row == nullptr || row->effects.calls_back != spec::CallbackKind::None;
 }
 
 RegionSet writes_of(const Node& node) {
@@ -68,9 +76,8 @@ MemoryModel::MemoryModel(const Function& function, const engine::Bindings& bindi
         map_number_.push_back(bindings.maps[i].handle == 0 ? kNone : first);
     }
     // Without subprograms nobody else is there to know it.
-    const bool has_calls = std::ranges::any_of(function.nodes, [](const Node& node) {
-        return node.block != kNone && node.opcode == Opcode::CallLocal;
-    });
+    const bool has_calls = std::ranges::any_of(
+        function.nodes, [](const Node& node) { return node.block != kNone && runs_program_code(node); });
     is_frame_known_to_others_ = function.frame_bytes != 0 && has_calls && does_frame_escape(function);
 }
 
@@ -139,7 +146,7 @@ bool MemoryModel::may_write(const Node& node, const Place& place) const {
     // Besides changing its own place an atomic orders all that others see.
     if (node.opcode == Opcode::Atomic || node.opcode == Opcode::LoadAcquire)
         return !is_own || may_overlap(place_of(node), place);
-    if (node.opcode == Opcode::CallLocal && is_own) return is_frame_known_to_others_;
+    if (runs_program_code(node) && is_own) return is_frame_known_to_others_;
     return true;
 }
 

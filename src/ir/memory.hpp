@@ -70,7 +70,7 @@ class MemoryModel {
     [[nodiscard]] bool may_overlap(const Place& a, const Place& b) const;
     /// Returns whether the node (with effects on memory) may change what is at `place`.
     [[nodiscard]] bool may_write(const Node& node, const Place& place) const;
-    /// Returns whether a subprogram may reach the function's frame.
+    /// Returns whether other code of the program may reach the function's frame.
     [[nodiscard]] bool is_frame_known_to_others() const { return is_frame_known_to_others_; }
 
   private:
@@ -86,5 +86,9 @@ class MemoryModel {
 };
 
 bool is_memory_access(const Node& node);
+
+/// Returns whether the node runs other code of the program before it goes on: a subprogram, or a helper that
+/// calls one back. That code may read and write whatever it knows the address of.
+bool runs_program_code(const Node& node);
 
 }  // namespace ebpf::ir

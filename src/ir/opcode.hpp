@@ -26,6 +26,7 @@ inline constexpr auto kOpcodes = std::to_array<OpcodeSpec>({
     {Opcode::MapValue, "MapValue", true, false, true, false},
     {Opcode::Parameter, "Parameter", true, false, true, false},
     {Opcode::FrameAddress, "FrameAddress", true, false, true, false},
+    {Opcode::CodeAddress, "CodeAddress", true, false, true, false},
     {Opcode::Add, "Add", true, false, true, true},
     {Opcode::Sub, "Sub", true, false, true, false},
     {Opcode::Mul, "Mul", true, false, true, true},

@@ -155,6 +155,7 @@ NodeId Simplifier::step(Draft& draft, bool& is_changed) {
         case Opcode::MapValue:
         case Opcode::Parameter:
         case Opcode::FrameAddress:
+        case Opcode::CodeAddress:
         case Opcode::CallHelper:
         case Opcode::TailCall:
         case Opcode::CallLocal:

@@ -43,7 +43,8 @@ NodeId Simplifier::compare(Draft& draft, bool& is_changed) {
 
 bool Simplifier::is_never_zero(NodeId id) const {
     const Node& at = node(id);
-    if (at.opcode == Opcode::MapValue || at.opcode == Opcode::MapHandle || at.opcode == Opcode::FrameAddress)
+    if (at.opcode == Opcode::MapValue || at.opcode == Opcode::MapHandle ||
+        at.opcode == Opcode::FrameAddress || at.opcode == Opcode::CodeAddress)
         return true;
     if (at.opcode == Opcode::Constant) return at.imm != 0;
     if (at.opcode == Opcode::Or) return is_never_zero(input(id, 0)) || is_never_zero(input(id, 1));

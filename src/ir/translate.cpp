@@ -280,6 +280,10 @@ class Translator {
         if (form.wide == spec::WideKind::Value) return constant(instruction.imm);
         if (form.wide == spec::WideKind::MapIndexValue)
             return emit({.opcode = Opcode::MapValue, .imm = instruction.imm}, {});
+        if (form.wide == spec::WideKind::CodeAddress) {
+            const std::uint32_t target = context_.layout.at(address_target_of(instruction, slot_));
+            return emit({.opcode = Opcode::CodeAddress, .imm = context_.function_of[target]}, {});
+        }
         return emit({.opcode = Opcode::MapHandle, .imm = instruction.imm & 0xffffffff}, {});
     }
 

@@ -25,6 +25,7 @@ InputRange inputs_of_opcode(const Module& module, const Node& node) {
         case Opcode::MapValue:
         case Opcode::Parameter:
         case Opcode::FrameAddress:
+        case Opcode::CodeAddress:
         case Opcode::Jump:
             return {0, 0};
         case Opcode::Negate:
@@ -96,6 +97,7 @@ bool has_valid_size(const Node& node) {
         case Opcode::MapValue:
         case Opcode::Parameter:
         case Opcode::FrameAddress:
+        case Opcode::CodeAddress:
         case Opcode::Add:
         case Opcode::Sub:
         case Opcode::Mul:
@@ -217,8 +219,8 @@ class Validator {
     }
 
     void check_fields(const Node& node, auto& say) {
-        if (node.opcode == Opcode::CallLocal &&
-            static_cast<std::size_t>(node.imm) >= module_.functions.size())
+        const bool names_function = node.opcode == Opcode::CallLocal || node.opcode == Opcode::CodeAddress;
+        if (names_function && static_cast<std::size_t>(node.imm) >= module_.functions.size())
             say("no such function");
         if (node.opcode == Opcode::Parameter &&
             static_cast<std::uint64_t>(node.imm) >= function_.parameter_count)

@@ -33,6 +33,11 @@ constexpr std::int64_t jump_target(const Instruction& instruction, const spec::F
     return pc + 1 + (in_imm ? instruction.imm : std::int64_t{instruction.offset});
 }
 
+inline bool takes_code_address(const Instruction& instruction) {
+    const spec::FormSpec& form = instruction.spec();
+    return form.family == spec::Family::LoadImm64 && form.wide == spec::WideKind::CodeAddress;
+}
+
 /// Returns the slot whose address a LoadImm64 CodeAddress at slot `pc` loads; it may lie outside the program.
 /// Source: Linux include/uapi/linux/bpf.h, BPF_PSEUDO_FUNC.
 constexpr std::int64_t code_address_target(const Instruction& instruction, std::int64_t pc) {

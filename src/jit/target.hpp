@@ -99,7 +99,7 @@ struct Selection {
     std::vector<Operand> operands;
     std::uint32_t value_count = 0;  ///< function.nodes.size() plus the target's own values
     /// By value: it has no instruction because it can be made anywhere without inputs (Constant, MapHandle,
-    /// MapValue, FrameAddress). Moves then have it as their source.
+    /// MapValue, FrameAddress, CodeAddress). Moves then have it as their source.
     std::vector<bool> can_remake;
 
     void clear() {

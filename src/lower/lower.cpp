@@ -92,10 +92,6 @@ Result<isa::Instruction> direct_call(const isa::Code& code, const verifier::Call
     return make({.family = spec::Family::CallLocal}, std::int64_t{call.target} - call.slot - 1);
 }
 
-bool is_code_address(const spec::FormSpec& form) {
-    return form.family == spec::Family::LoadImm64 && form.wide == spec::WideKind::CodeAddress;
-}
-
 bool calls_back(const isa::Code& code) {
     for (const isa::Instruction& instruction : code) {
         if (instruction.spec().family != spec::Family::CallHelper) continue;
@@ -118,7 +114,7 @@ Result<void> resolve_calls(isa::Code& code, std::span<const verifier::CallTarget
     for (std::size_t slot = 0; slot < code.size(); ++slot) {
         isa::Instruction& instruction = code[slot];
         if (instruction.spec().family == spec::Family::CallRegister) instruction = nothing;
-        if (needs_addresses || !is_code_address(instruction.spec())) continue;
+        if (needs_addresses || !isa::takes_code_address(instruction)) continue;
         const std::uint8_t dst = instruction.dst;
         const std::int64_t target = isa::code_address_target(instruction, static_cast<std::int64_t>(slot));
         instruction = number;

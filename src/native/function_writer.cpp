@@ -143,7 +143,15 @@ std::expected<std::string, Fault> FunctionWriter::write() {
         native::step(values_, *instruction_);
         is_fallen_into = !form_->ends_block;
     }
+    const bool sets_call_back = function_.range.begin == 0 && !program_.call_back_.empty();
+    has_image_ = has_image_ || sets_call_back;
+    has_invocation_ = has_invocation_ || sets_call_back;
     std::string text = declarations();
+    if (sets_call_back) {
+        text += fmt::format(
+            "    invocation->call_back = {};\n    invocation->engine_state = (void*)(uintptr_t)image;\n",
+            program_.call_back_);
+    }
     for (const auto& [slot, before] : parts_) {
         text += before;
         if (targets_.contains(slot)) text += fmt::format("slot_{}:\n", slot);
@@ -272,6 +280,13 @@ void FunctionWriter::compute() {
 FunctionWriter::Step FunctionWriter::constant() {
     const auto imm = static_cast<std::uint64_t>(instruction_->imm);
     const std::string dst = write(instruction_->dst);
+    if (form_->wide == WideKind::CodeAddress) {
+        const std::int64_t target = isa::code_address_target(*instruction_, slot_);
+        if (target == 0) return fault(Status::NotSupported, "address of the program");
+        const Function& callee = program_.functions_.at(static_cast<std::uint32_t>(target));
+        line(fmt::format("{} = {}; /* address of {} */", dst, callee.number, callee.name));
+        return {};
+    }
     const bool is_map = form_->wide == WideKind::MapIndex || form_->wide == WideKind::MapIndexValue;
     if (form_->wide == WideKind::Value) {
         line(fmt::format("{} = {:#x}ULL;", dst, imm));

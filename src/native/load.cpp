@@ -22,6 +22,7 @@ static_assert(offsetof(ebpf_native_invocation, r2) == offsetof(engine::Invocatio
 static_assert(offsetof(ebpf_native_invocation, slot) == offsetof(engine::Invocation, slot));
 static_assert(offsetof(ebpf_native_invocation, tail_target) == offsetof(engine::Invocation, tail_target));
 static_assert(offsetof(ebpf_native_invocation, call_back) == offsetof(engine::Invocation, call_back));
+static_assert(offsetof(ebpf_native_invocation, engine_state) == offsetof(engine::Invocation, engine_state));
 static_assert(sizeof(ebpf_native_invocation) == sizeof(engine::Invocation));
 
 constexpr std::size_t kAlignment = 64;

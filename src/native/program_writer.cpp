@@ -35,12 +35,18 @@ std::uint8_t arguments_of(std::int64_t helper) {
 void ProgramWriter::find_functions() {
     const isa::Code& code = *input_.code;
     std::set<std::uint32_t> entries{0};
+    std::set<std::uint32_t> callbacks;
     for (std::size_t slot = 0; slot < code.size(); ++slot) {
         const spec::FormSpec& form = code[slot].spec();
         if (form.family == Family::CallLocal)
             entries.insert(static_cast<std::uint32_t>(
                 isa::jump_target(code[slot], form, static_cast<std::int64_t>(slot))));
+        if (isa::takes_code_address(code[slot])) {
+            callbacks.insert(static_cast<std::uint32_t>(
+                isa::code_address_target(code[slot], static_cast<std::int64_t>(slot))));
+        }
     }
+    entries.insert(callbacks.begin(), callbacks.end());
     for (auto at = entries.begin(); at != entries.end(); ++at) {
         const auto next = std::next(at);
         Function function;
@@ -53,6 +59,9 @@ void ProgramWriter::find_functions() {
         function.name = names_.take("bpf_", wanted);
         functions_.emplace(*at, std::move(function));
     }
+    std::uint32_t count = 0;
+    for (const std::uint32_t slot : callbacks) functions_.at(slot).number = ++count;
+    if (count != 0) call_back_ = names_.take("bpf_", input_.name + "_call_back");
 }
 
 // Those that the function reads before it writes them, and a few more: what it reads anywhere. Calls are not
@@ -89,6 +98,29 @@ std::string ProgramWriter::signature(const Function& function) const {
     return text + ")";
 }
 
+/// Functions by number rather than by pointer: the C compiler sees what a helper can call.
+std::string ProgramWriter::call_back_function() const {
+    std::string text = fmt::format(
+        "/* How helpers call the functions whose addresses they are given. */\n"
+        "static uint64_t {}(struct ebpf_native_invocation* invocation, uint64_t code,\n"
+        "    uint64_t r1, uint64_t r2, uint64_t r3, uint64_t r4) {{\n"
+        "    const struct ebpf_native_image* image = invocation->engine_state;\n"
+        "    (void)r1;\n    (void)r2;\n    (void)r3;\n    (void)r4;\n"
+        "    switch (code) {{\n",
+        call_back_);
+    for (const auto& [slot, function] : functions_) {
+        if (function.number == 0) continue;
+        text +=
+            fmt::format("    case {}:\n        return {}(image, invocation", function.number, function.name);
+        for (unsigned i = 1; i <= 5; ++i) {
+            if ((function.parameters & bit(i)) == 0) continue;
+            text += i == 5 ? std::string(", 0") : fmt::format(", r{}", i);
+        }
+        text += ");\n";
+    }
+    return text + "    }\n    return 1;\n}\n\n";
+}
+
 std::size_t ProgramWriter::bind(ebpf_native_binding_kind kind, std::uint32_t number, std::uint32_t slot) {
     for (std::size_t i = 0; i < bindings_.size(); ++i) {
         if (bindings_[i].kind == kind && bindings_[i].number == number) return i;
@@ -113,6 +145,7 @@ std::expected<std::string, Fault> ProgramWriter::write() {
         if (slot != 0) text += signature(function) + ";\n";
     }
     if (functions_.size() > 1) text += '\n';
+    if (!call_back_.empty()) text += call_back_function();
     for (const auto& [slot, function] : functions_) {
         auto body = FunctionWriter(*this, function).write();
         if (!body) return std::unexpected(std::move(body).error());

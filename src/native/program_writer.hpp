@@ -23,6 +23,7 @@ struct Function {
     Range range;
     std::string name;
     std::uint8_t parameters = 0;  ///< bit n: reads rn
+    std::uint32_t number = 0;     ///< what its address is, for helpers that call it back; 0: nobody takes it
 };
 
 class ProgramWriter {
@@ -42,6 +43,7 @@ class ProgramWriter {
     void find_functions();
     std::uint8_t find_parameters(std::uint32_t entry);
     [[nodiscard]] std::string signature(const Function& function) const;
+    [[nodiscard]] std::string call_back_function() const;
 
     /// Returns the index in `bound` of what is described, which it adds if it is new.
     std::size_t bind(ebpf_native_binding_kind kind, std::uint32_t number, std::uint32_t slot);
@@ -50,6 +52,7 @@ class ProgramWriter {
     Names& names_;
     std::map<std::uint32_t, Function> functions_;  ///< by first slot
     std::vector<ebpf_native_binding> bindings_;
+    std::string call_back_;  ///< name of the function that calls functions by their number; empty: needless
 };
 
 /// Writes the body of one function.

@@ -94,6 +94,8 @@ void Emitter::make(const a64::Register& target, ValueId value) {
     } else if (node.opcode == ir::Opcode::MapValue) {
         load_relocated(target, engine::RelocationKind::MapValue,
                        static_cast<std::uint32_t>(bits & 0xffffffffU), bits >> 32U);
+    } else if (node.opcode == ir::Opcode::CodeAddress) {
+        load_relocated(target, engine::RelocationKind::Function, static_cast<std::uint32_t>(bits), 0);
     } else {  // FrameAddress: select.cpp marks no other
         masm_.Add(target, a64::sp, frame_offset(node.imm));
     }
@@ -236,6 +238,9 @@ Translation Emitter::finish() {
     for (const Pending& pending : pending_) {
         engine::Relocation relocation = pending.relocation;
         relocation.offset = static_cast<std::uint32_t>(pending.field.GetOffset());
+        // Subprograms are called as C functions are, so that helpers can call them as they are.
+        if (relocation.kind == engine::RelocationKind::Function)
+            relocation.addend = translation_.functions[relocation.index];
         translation_.relocations.push_back(relocation);
     }
     return std::move(translation_);

@@ -398,6 +398,7 @@ void Emitter::emit_node(const Node& node) {
         case Opcode::MapHandle:
         case Opcode::MapValue:
         case Opcode::FrameAddress:
+        case Opcode::CodeAddress:
         case Opcode::Parameter:  // of the entry
         case Opcode::Phi:        // moves
             return;

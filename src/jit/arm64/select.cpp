@@ -411,6 +411,7 @@ class Selector {
             case Opcode::MapHandle:
             case Opcode::MapValue:
             case Opcode::FrameAddress:
+            case Opcode::CodeAddress:
                 out_.selection.can_remake[id] = true;
                 break;
             case Opcode::Parameter:  // of the entry

@@ -5,6 +5,7 @@
 #include <aarch64/simulator-aarch64.h>
 #include <fmt/format.h>
 
+#include <array>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -87,6 +88,9 @@ bool is_function(engine::RelocationKind kind) {
 constexpr unsigned kFirstKept = 19;
 constexpr unsigned kLastKept = 29;
 constexpr std::int64_t kKeptValue = 0x1234567800000000;
+constexpr std::size_t kStackBytes = 128 * 1024;
+constexpr unsigned kReturnAddress = 30;
+constexpr unsigned kStackPointer = 31;
 
 class Simulation : public engine::Image {
   public:
@@ -98,7 +102,10 @@ class Simulation : public engine::Image {
         EBPF_TRY_VOID(relocate(source, bindings));
         auto allowed = vixl::CPUFeatures::AArch64LegacyBaseline();
         if (features.has_atomics) allowed.Combine(vixl::CPUFeatures::kAtomics);
-        simulator_ = std::make_unique<a64::Simulator>(&decoder_);
+        // Calls may be as deep as they are allowed, and each frame hold its largest.
+        a64::SimStack stack;
+        stack.SetUsableSize(kStackBytes);
+        simulator_ = std::make_unique<a64::Simulator>(&decoder_, stdout, stack.Allocate());
         simulator_->SetCPUFeatures(allowed);
         simulator_->SilenceExclusiveAccessWarning();
         kind = engine::EngineKind::Jit;
@@ -118,7 +125,8 @@ class Simulation : public engine::Image {
         std::vector<Field> fields;
         auto* start = reinterpret_cast<std::byte*>(words_.data());
         for (const engine::Relocation& relocation : source.relocations) {
-            const auto value = engine::resolve(relocation, bindings);
+            const auto value = engine::resolve(
+                relocation, std::as_bytes(std::span(words_)).first(source.code.size()), bindings);
             const bool is_inside = source.code.size() >= sizeof *value &&
                                    relocation.offset <= source.code.size() - sizeof *value;
             if (!value || !is_inside) {
@@ -146,6 +154,8 @@ class Simulation : public engine::Image {
 
     std::uint64_t enter(engine::Invocation& invocation) const {
         const std::lock_guard guard(mutex_);
+        invocation.call_back = call_back;
+        invocation.engine_state = const_cast<Simulation*>(this);
         a64::Simulator& simulator = *simulator_;
         simulator.ResetState();
         for (unsigned number = kFirstKept; number <= kLastKept; ++number) {
@@ -153,13 +163,44 @@ class Simulation : public engine::Image {
         }
         simulator.WriteXRegister(0, reinterpret_cast<std::intptr_t>(static_cast<const Image*>(this)));
         simulator.WriteXRegister(1, reinterpret_cast<std::intptr_t>(&invocation));
-        const std::int64_t stack = simulator.ReadXRegister(31, a64::Reg31IsStackPointer);
-        simulator.RunFrom(reinterpret_cast<const a64::Instruction*>(words_.data()));
-        for (unsigned number = kFirstKept; number <= kLastKept; ++number) {
-            if (simulator.ReadXRegister(number) != kKeptValue + number) refuse(number);
-        }
-        if (simulator.ReadXRegister(31, a64::Reg31IsStackPointer) != stack) refuse(31);
+        run_function(reinterpret_cast<std::uintptr_t>(words_.data()));
         return static_cast<std::uint64_t>(simulator.ReadXRegister(0));
+    }
+
+    /// Runs the function at `address` until it returns, on the registers as they are.
+    void run_function(std::uint64_t address) const {
+        a64::Simulator& simulator = *simulator_;
+        std::array<std::int64_t, kLastKept + 1> kept{};
+        for (unsigned number = kFirstKept; number <= kLastKept; ++number) {
+            kept[number] = simulator.ReadXRegister(number);
+        }
+        const std::int64_t stack = simulator.ReadXRegister(kStackPointer, a64::Reg31IsStackPointer);
+        simulator.RunFrom(reinterpret_cast<const a64::Instruction*>(static_cast<std::uintptr_t>(address)));
+        for (unsigned number = kFirstKept; number <= kLastKept; ++number) {
+            if (simulator.ReadXRegister(number) != kept[number]) refuse(number);
+        }
+        if (simulator.ReadXRegister(kStackPointer, a64::Reg31IsStackPointer) != stack) refuse(kStackPointer);
+    }
+
+    /// engine::Invocation::call_back. The simulator is amid the call of a helper, where it goes on
+    /// afterwards.
+    static std::uint64_t call_back(engine::Invocation& invocation, std::uint64_t code, std::uint64_t r1,
+                                   std::uint64_t r2, std::uint64_t r3, std::uint64_t r4) noexcept {
+        const auto& self = *static_cast<const Simulation*>(invocation.engine_state);
+        a64::Simulator& simulator = *self.simulator_;
+        const auto* here = simulator.ReadPc();
+        const std::int64_t return_address = simulator.ReadXRegister(kReturnAddress);
+        const std::uint64_t arguments[] = {r1, r2, r3, r4, 0, reinterpret_cast<std::uintptr_t>(&invocation)};
+        for (unsigned number = 0; number < std::size(arguments); ++number) {
+            simulator.WriteXRegister(number, static_cast<std::int64_t>(arguments[number]));
+        }
+        simulator.WriteXRegister(kReturnAddress,
+                                 reinterpret_cast<std::intptr_t>(a64::Simulator::kEndOfSimAddress));
+        self.run_function(code);
+        const auto result = static_cast<std::uint64_t>(simulator.ReadXRegister(0));
+        simulator.WriteXRegister(kReturnAddress, return_address);
+        simulator.WritePc(here);
+        return result;
     }
 
     [[noreturn]] static void refuse(unsigned number) {

@@ -116,6 +116,8 @@ void Emitter::make(Register to, ValueId value, bool may_change_flags) {
         make_relocated(to, engine::RelocationKind::MapHandle, map);
     } else if (it.opcode == ir::Opcode::MapValue) {
         make_relocated(to, engine::RelocationKind::MapValue, map, static_cast<std::uint64_t>(it.imm) >> 32U);
+    } else if (it.opcode == ir::Opcode::CodeAddress) {
+        make_relocated(to, engine::RelocationKind::Function, static_cast<std::uint32_t>(it.imm));
     } else if (it.opcode == ir::Opcode::FrameAddress) {
         code_.lea(r64(to), code_.ptr[frame(memory_end_ + it.imm)]);
     } else {

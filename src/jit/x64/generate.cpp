@@ -18,10 +18,14 @@ struct PendingCall {
     std::uint32_t function;
 };
 
+void align(Translation& code) {
+    code.code.resize((code.code.size() + kFunctionAlignment - 1) / kFunctionAlignment * kFunctionAlignment,
+                     kTrap);
+}
+
 void append(Translation& to, const std::uint8_t* code, std::size_t size, const Emitted& emitted,
             std::vector<PendingCall>& calls) {
-    to.code.resize((to.code.size() + kFunctionAlignment - 1) / kFunctionAlignment * kFunctionAlignment,
-                   kTrap);
+    align(to);
     const std::size_t start = to.code.size();
     const auto base = static_cast<std::uint32_t>(start);
     to.functions.push_back(base);
@@ -33,6 +37,44 @@ void append(Translation& to, const std::uint8_t* code, std::size_t size, const E
     }
     for (const SlotOffset& it : emitted.slots) to.slots.push_back({it.offset + base, it.slot});
     for (const LocalCall& call : emitted.calls) calls.push_back({start + call.offset, call.function});
+}
+
+/// Appends a function that a C caller can call function `number` by: arguments that C passes on the stack
+/// come from there. Returns its offset.
+std::size_t append_thunk(Translation& to, std::uint32_t number, const Convention& convention,
+                         std::vector<PendingCall>& calls) {
+    constexpr std::size_t kMostBytes = 64;
+    constexpr std::size_t kSlotBytes = 8;
+    align(to);
+    const std::size_t start = to.code.size();
+    std::uint8_t buffer[kMostBytes];
+    Xbyak::CodeGenerator code(sizeof buffer, buffer);
+    std::size_t at = kSlotBytes + convention.home_bytes;  // above the return address
+    for (std::size_t i = convention.argument_registers; i < convention.local_arguments.size(); ++i) {
+        code.mov(Xbyak::Reg64(convention.local_arguments[i]), code.qword[code.rsp + at]);
+        at += kSlotBytes;
+    }
+    code.db(0xe9);  // jmp, to be filled in
+    calls.push_back({start + code.getSize(), number});
+    code.dd(0);
+    to.code.resize(start + code.getSize());
+    std::memcpy(to.code.data() + start, buffer, code.getSize());
+    return start;
+}
+
+/// Fills in where the functions are that helpers call back.
+void resolve_addresses(Translation& to, const Convention& convention, std::vector<PendingCall>& calls) {
+    const bool is_as_in_c = convention.arguments == convention.local_arguments;
+    std::vector<std::uint64_t> address(to.functions.size(), 0);  // never 0: there the program is
+    for (engine::Relocation& relocation : to.relocations) {
+        if (relocation.kind != engine::RelocationKind::Function) continue;
+        std::uint64_t& known = address[relocation.index];
+        if (known == 0) {
+            known = is_as_in_c ? to.functions[relocation.index]
+                               : append_thunk(to, relocation.index, convention, calls);
+        }
+        relocation.addend = known;
+    }
 }
 
 }  // namespace
@@ -68,6 +110,7 @@ Result<Translation> generate(const ir::Module& module, const Options& options, c
             return fail(Status::LimitExceeded, std::string("x64 code generator: ") + error.what());
         }
     }
+    resolve_addresses(result, convention, calls);
     for (const PendingCall& call : calls) {
         const auto distance = static_cast<std::int32_t>(result.functions[call.function]) -
                               static_cast<std::int32_t>(call.offset + sizeof(std::int32_t));

@@ -17,7 +17,8 @@ bool changes_memory(const ir::Node& node) {
 
 bool is_remade(const ir::Node& node) {
     return node.opcode == ir::Opcode::Constant || node.opcode == ir::Opcode::MapHandle ||
-           node.opcode == ir::Opcode::MapValue || node.opcode == ir::Opcode::FrameAddress;
+           node.opcode == ir::Opcode::MapValue || node.opcode == ir::Opcode::FrameAddress ||
+           node.opcode == ir::Opcode::CodeAddress;
 }
 
 }  // namespace
@@ -170,6 +171,7 @@ void Selector::select_node(NodeId id) {
         case ir::Opcode::MapHandle:
         case ir::Opcode::MapValue:
         case ir::Opcode::FrameAddress:
+        case ir::Opcode::CodeAddress:
         case ir::Opcode::Phi:
             return;  // never get here
         case ir::Opcode::Parameter:

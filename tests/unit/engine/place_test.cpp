@@ -76,6 +76,18 @@ TEST_F(Placing, FillsInEveryKind) {
     EXPECT_EQ(value_of(RelocationKind::PacketBytes, 0), address_of(packet_bytes));
 }
 
+TEST_F(Placing, LetsHelpersCallFunctionsOfTheCode) {
+    const auto image = place_with({kFieldOffset, RelocationKind::Function, 1, 1});
+    ASSERT_TRUE(image);
+    const OwnedImage owner(*image);
+    Invocation invocation;
+    EXPECT_EQ(run(*owner, invocation), address_of(owner->code.data()) + 1);
+    ASSERT_NE(invocation.call_back, nullptr);
+    // The code's start is a function like any other.
+    EXPECT_EQ(invocation.call_back(invocation, address_of(owner->code.data()), 1, 2, 3, 4),
+              address_of(owner->code.data()) + 1);
+}
+
 TEST_F(Placing, RefusesWhatIsNotBound) {
     EXPECT_EQ(refusal_of(RelocationKind::MapHandle, 2), Status::NotFound);
     EXPECT_EQ(refusal_of(RelocationKind::MapValue, 0), Status::NotFound);
@@ -89,6 +101,7 @@ TEST_F(Placing, RefusesWhatIsMalformed) {
     EXPECT_EQ(refusal_of(RelocationKind::MapHandle, 1, last + 1), Status::Malformed);
     EXPECT_EQ(refusal_of(RelocationKind::MapHandle, 1, 0xffffffff), Status::Malformed);
     EXPECT_EQ(refusal_of(static_cast<RelocationKind>(99), 1), Status::Malformed);
+    EXPECT_FALSE(place_with({kFieldOffset, RelocationKind::Function, 1, sizeof kReturnField}));
     const std::byte few[4] = {};
     const Relocation relocation[] = {{0, RelocationKind::PacketBytes, 0, 0}};
     EXPECT_EQ(place({.code = few, .relocations = relocation}, {}).error(), Status::Malformed);

@@ -60,6 +60,28 @@ TEST(IrBuild, SubprogramsTakeTheArgumentsThatTheyRead) {
     EXPECT_EQ(count(module, Opcode::CallLocal), 2U);
 }
 
+TEST(IrBuild, FunctionsWhoseAddressIsTakenAreBuilt) {
+    const Module module = make_module(
+        assemble("r1 = 3\nr2 = subprog[f]\nr3 = 0\nr4 = 0\ncall 181\nexit\nunused:\nr0 = 0\nexit\n"
+                 "f:\nr1 = 2\nr2 = subprog[g]\nr3 = 0\nr4 = 0\ncall 181\nr0 = 0\nexit\ng:\nr0 = 0\nexit"));
+    ASSERT_EQ(module.functions.size(), 3U) << dump(module);
+    EXPECT_EQ(count(module, Opcode::CodeAddress), 2U) << dump(module);
+}
+
+TEST(IrBuild, RefusesAddressesOfNoFunction) {
+    Program program = assemble("r2 = subprog[f]\nr0 = 0\nexit\nf:\nr0 = 0\nexit");
+    const Host host(program);
+    const engine::Bindings bindings = host.bindings();
+    for (isa::Instruction& instruction : program.code) {
+        if (isa::takes_code_address(instruction)) instruction.imm = 0x7fff;
+    }
+    const auto module = build({program.code, bindings, program.regions});
+    ASSERT_FALSE(module);
+    EXPECT_EQ(module.error().status, Status::NotSupported);
+    EXPECT_EQ(module.error().slot, 0U);
+    EXPECT_EQ(module.error().value, 0x8000);
+}
+
 TEST(IrBuild, RefusesWhatEnginesNeverSee) {
     const auto unbound = try_build("r0 = 0\ncall 9999\nexit");
     ASSERT_FALSE(unbound);

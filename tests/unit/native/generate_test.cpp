@@ -39,6 +39,15 @@ TEST(Generate, LooksUpHashesThroughTheirOwnFunction) {
     EXPECT_THAT(c, HasSubstr(".kind = EBPF_NATIVE_MAP_LOOKUP, .number = 0U, .slot = 6"));
 }
 
+TEST(Generate, NumbersFunctionsThatHelpersCallBack) {
+    const std::string c = c_of(prepare(request_for("r1 = 3\nr2 = subprog[f]\nr3 = 0\nr4 = 0\ncall 181\nexit\n"
+                                                   "f:\nr0 = r1\nr0 &= 1\nexit\n"))
+                                   .input());
+    EXPECT_THAT(c, HasSubstr("r2 = 1; /* address of "));
+    EXPECT_THAT(c, HasSubstr("    switch (code) {\n    case 1:\n        return "));
+    EXPECT_THAT(c, HasSubstr("    invocation->call_back = "));
+}
+
 TEST(Generate, ReadsWhatOtherThreadsWriteOnce) {
     EXPECT_THAT(c_of(prepare(with_map(kHash)).input()),
                 HasSubstr("r0 = ebpf_load_shared64(ebpf_pointer(r0));"));
