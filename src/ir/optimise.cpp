@@ -4,6 +4,7 @@
 #include "ir/branches.hpp"
 #include "ir/combine.hpp"
 #include "ir/drop_stores.hpp"
+#include "ir/expand_loops.hpp"
 #include "ir/expand_maps.hpp"
 #include "ir/inline.hpp"
 #include "ir/loops.hpp"
@@ -47,7 +48,10 @@ void optimise_fully(Function& function, const engine::Bindings& bindings) {
 }  // namespace
 
 void optimise(Module& module, const engine::Bindings& bindings, Level level) {
-    if (level == Level::Full) inline_calls(module);
+    if (level == Level::Full) {
+        expand_loops(module);
+        inline_calls(module);
+    }
     for (Function& function : module.functions) {
         if (level == Level::Full) {
             optimise_fully(function, bindings);

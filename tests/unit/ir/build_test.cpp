@@ -69,7 +69,7 @@ TEST(IrBuild, FunctionsWhoseAddressIsTakenAreBuilt) {
 }
 
 TEST(IrBuild, RefusesAddressesOfNoFunction) {
-    Program program = assemble("r2 = subprog[f]\nr0 = 0\nexit\nf:\nr0 = 0\nexit");
+    Program program = assemble("r1 = 1\nr2 = subprog[f]\nr3 = 0\nr4 = 0\ncall 181\nexit\nf:\nr0 = 0\nexit");
     const Host host(program);
     const engine::Bindings bindings = host.bindings();
     for (isa::Instruction& instruction : program.code) {
@@ -78,8 +78,8 @@ TEST(IrBuild, RefusesAddressesOfNoFunction) {
     const auto module = build({program.code, bindings, program.regions});
     ASSERT_FALSE(module);
     EXPECT_EQ(module.error().status, Status::NotSupported);
-    EXPECT_EQ(module.error().slot, 0U);
-    EXPECT_EQ(module.error().value, 0x8000);
+    EXPECT_EQ(module.error().slot, 1U);
+    EXPECT_EQ(module.error().value, 0x8001);
 }
 
 TEST(IrBuild, RefusesWhatEnginesNeverSee) {

@@ -4,6 +4,7 @@
 #include "ir/branches.hpp"
 #include "ir/combine.hpp"
 #include "ir/drop_stores.hpp"
+#include "ir/expand_loops.hpp"
 #include "ir/expand_maps.hpp"
 #include "ir/inline.hpp"
 #include "ir/loops.hpp"
@@ -37,6 +38,12 @@ const std::vector<Pass>& passes() {
              }
          }},
         {"inline_calls", [](Module& module, const engine::Bindings&) { inline_calls(module); }},
+        {"expand_loops", [](Module& module, const engine::Bindings&) { expand_loops(module); }},
+        {"expand_loops, inline_calls",
+         [](Module& module, const engine::Bindings&) {
+             expand_loops(module);
+             inline_calls(module);
+         }},
         {"promote_frame", on_functions([](Function& function, const engine::Bindings& bindings) {
              number_values(function, bindings);
              promote_frame(function, bindings);

@@ -11,6 +11,7 @@
 #include "ir/combine.hpp"
 #include "ir/drop_stores.hpp"
 #include "ir/dump.hpp"
+#include "ir/expand_loops.hpp"
 #include "ir/expand_maps.hpp"
 #include "ir/inline.hpp"
 #include "ir/loops.hpp"
@@ -414,6 +415,52 @@ TEST(IrValidate, NamesWhatIsWrong) {
     bad = good;
     bad.functions[0].blocks[1].predecessors.clear();
     EXPECT_NE(validate(bad).find("no predecessor"), std::string::npos) << validate(bad);
+}
+
+// ---- expand_loops
+
+constexpr const char* kSumOfIndices =
+    "*(u64 *)(r10 - 8) = 0\nr1 = 10\nr2 = subprog[f]\nr3 = r10\nr3 += -8\nr4 = {}\ncall 181\n"
+    "r0 = *(u64 *)(r10 - 8)\nexit\nf:\nr3 = *(u64 *)(r2 + 0)\nr3 += r1\n*(u64 *)(r2 + 0) = r3\n"
+    "r0 = 0\nexit";
+
+std::string sum_of_indices(const std::string& flags) {
+    std::string text = kSumOfIndices;
+    return text.replace(text.find("{}"), 2, flags);
+}
+
+TEST(IrExpandLoops, SmallCallbackIsALoopInRegisters) {
+    const Module module = checked(assemble(sum_of_indices("0")), full);
+    EXPECT_EQ(module.functions.size(), 1U) << dump(module);
+    for (const Opcode opcode : {Opcode::CallHelper, Opcode::CallLocal, Opcode::Load, Opcode::Store})
+        EXPECT_EQ(count(module, opcode), 0U) << dump(module);
+}
+
+TEST(IrExpandLoops, FlagsAreTheHelpersBusiness) {
+    const Module module = checked(assemble(sum_of_indices("1")), full);
+    EXPECT_EQ(count(module, Opcode::CallHelper), 1U) << dump(module);
+    EXPECT_EQ(count(module, Opcode::CodeAddress), 1U) << dump(module);
+    EXPECT_EQ(module.functions.size(), 2U) << dump(module);
+}
+
+// ---- helpers that call back
+
+TEST(IrMemory, CallbacksMayChangeAnyByteOfAFrameThatTheyKnow) {
+    const auto program = assemble(
+        "*(u64 *)(r10 - 8) = 1\n*(u64 *)(r10 - 16) = 2\nr6 = *(u64 *)(r10 - 16)\nr1 = 3\n"
+        "r2 = subprog[f]\nr3 = r10\nr3 += -8\nr4 = 0\ncall 181\nr0 = *(u64 *)(r10 - 16)\n"
+        "r0 += r6\nexit\nf:\n*(u64 *)(r2 - 8) = 7\nr0 = 0\nexit");
+    for (const Transform& transform : {kNumber, numbered(drop_stores), numbered(promote_frame)})
+        EXPECT_EQ(count(checked(program, transform), Opcode::Store), 3U);
+}
+
+TEST(IrMemory, CallbacksLeaveAloneWhatTheyDoNotKnow) {
+    const auto program = assemble(
+        "*(u64 *)(r10 - 8) = 1\nr6 = *(u64 *)(r1 + 0)\nr7 = r1\nr1 = 3\nr2 = subprog[f]\nr3 = 0\n"
+        "r4 = 0\ncall 181\nr0 = *(u64 *)(r10 - 8)\nr0 += r6\nr1 = *(u64 *)(r7 + 0)\nr0 += r1\nexit\n"
+        "f:\nr0 = 0\nexit");
+    // That of the frame is known; that of memory may have changed.
+    EXPECT_EQ(count(checked(program, kNumber), Opcode::Load), 2U);
 }
 
 }  // namespace
