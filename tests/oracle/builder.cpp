@@ -50,7 +50,9 @@ std::vector<isa::Instruction> Builder::finish() {
         isa::Instruction& instruction = code_[fixup.slot];
         const std::int64_t distance =
             std::int64_t{targets_[fixup.label]} - static_cast<std::int64_t>(fixup.slot) - 1;
-        if (instruction.spec().imm == spec::FieldRule::JumpTarget) {
+        if (isa::takes_code_address(instruction)) {
+            instruction.imm = static_cast<std::uint32_t>(distance);
+        } else if (instruction.spec().imm == spec::FieldRule::JumpTarget) {
             instruction.imm = distance;
         } else {
             instruction.offset = static_cast<std::int16_t>(distance);

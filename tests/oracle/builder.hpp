@@ -40,7 +40,7 @@ class Builder {
     Label make_label();
     void bind(Label label) { targets_[label] = slot(); }
     void go(Label label) { jump({.family = spec::Family::Goto}, label); }
-    /// Appends a conditional or unconditional jump, or a local call, to `label`.
+    /// Appends a conditional or unconditional jump, or a local call, to `label`, or what loads its address.
     void jump(const spec::FormSpec& wanted, Label label, unsigned dst = 0, unsigned src = 0,
               std::int64_t imm = 0);
     void branch_imm(spec::JumpOp op, unsigned dst, std::int32_t imm, Label label) {

@@ -72,9 +72,16 @@ Body Generator::program(std::uint32_t statement_count) {
     regions_.clear();
     frame_ = kMainFrame;
     is_main_ = true;
+    is_callback_ = false;
     first_callable_ = 0;
     subprograms_.assign(random_.below(4), 0);
     is_called_.assign(subprograms_.size(), false);
+    callers_.assign(subprograms_.size(), Caller::Program);
+    for (Caller& caller : callers_) {
+        // The kernel wants type information of callbacks.
+        if (options_.is_for_kernel || !random_.one_in(2)) continue;
+        caller = random_.one_in(3) ? Caller::ForEachElement : Caller::Loop;
+    }
     for (Builder::Label& label : subprograms_) label = builder_.make_label();
     exit_ = builder_.make_label();
     open_program();
@@ -180,30 +187,44 @@ void Generator::fold() {
 }
 
 // A subprogram takes numbers in r1, r2 and r5, kRegionBytes of the caller's memory in r3, and 16 bytes of any
-// of the caller's memory in r4.
+// of the caller's memory in r4. A callback takes those 16 bytes as its context, and what its helper gives it.
+void Generator::open_subprogram(Caller caller) {
+    const bool is_packet = options_.type == spec::ProgramType::Xdp;
+    const std::uint32_t value_size = result_.maps[kArray].shape.value_size;
+    builder_.move(kMapValue, caller == Caller::Loop ? 2 : 4);
+    if (caller != Caller::Loop) builder_.move(kRegion, 3);
+    if (caller == Caller::ForEachElement) {
+        builder_.load(4, 8, 2, 0);
+    } else {
+        builder_.move(8, 1);
+    }
+    if (caller != Caller::Program) builder_.move(2, 8);
+    builder_.move(0, 2);
+    builder_.move(kCounter, caller == Caller::Program ? 5 : 8);
+    fill_stack(true);
+    add_region(
+        {kFrame, frame_.numbers_begin, static_cast<std::uint32_t>(frame_.numbers_bytes), true, true, false});
+    if (caller == Caller::Program) add_region({kRegion, 0, kRegionBytes, !is_packet, false, is_packet});
+    if (caller == Caller::ForEachElement && value_size >= 8)
+        add_region({kRegion, 0, value_size, true, false, false});
+    add_region({kMapValue, 0, 16, true, true, false});
+}
+
 void Generator::subprogram(std::size_t index) {
     builder_.bind(subprograms_[index]);
     frame_ = kCalleeFrame;
     is_main_ = false;
+    is_callback_ = callers_[index] != Caller::Program;
     first_callable_ = index + 1;
     numbers_ = {0, 2, 4, 5, 8, kCounter};
     regions_.clear();
-    builder_.move(kRegion, 3);
-    builder_.move(kMapValue, 4);
-    builder_.move(8, 1);
-    builder_.move(0, 2);
-    builder_.move(kCounter, 5);
-    fill_stack(true);
-    add_region(
-        {kFrame, frame_.numbers_begin, static_cast<std::uint32_t>(frame_.numbers_bytes), true, true, false});
-    const bool is_packet = options_.type == spec::ProgramType::Xdp;
-    add_region({kRegion, 0, kRegionBytes, !is_packet, false, is_packet});
-    add_region({kMapValue, 0, 16, true, true, false});
+    open_subprogram(callers_[index]);
     for (const unsigned number : {0U, 2U, 4U, 5U}) {
         if (number != 0 || random_.one_in(2)) fill_register(number);
     }
     statements(random_.one_in(3) ? 1 : 3 + random_.below(8));
     builder_.alu(AluOp::Xor, 0, 8);
+    if (is_callback_) builder_.alu_imm(AluOp::And, 0, random_.one_in(2) ? 0 : 1);
     builder_.leave();
 }
 

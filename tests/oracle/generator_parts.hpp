@@ -55,6 +55,9 @@ struct Frame {
 inline constexpr Frame kMainFrame{-128, 120, -136, -144, -152, -176};
 inline constexpr Frame kCalleeFrame{-56, 48, 0, 0, 0, -80};
 
+/// Who calls a subprogram, and thus what it is given.
+enum class Caller : std::uint8_t { Program, Loop, ForEachElement };
+
 /// All forms for which `predicate` holds, in table order.
 template <typename Predicate>
 std::vector<spec::Form> forms_where(Predicate predicate) {
@@ -86,6 +89,7 @@ class Generator {
     void fill_register(unsigned number);
     void fold();
     void subprogram(std::size_t index);
+    void open_subprogram(Caller caller);
     void add_region(const Region& region) { regions_.push_back(region); }
 
     // statements.cpp: numbers and control flow
@@ -99,6 +103,8 @@ class Generator {
     void data_loop();
     void call();
     void call_subprogram(std::size_t index);
+    void call_by_helper(std::size_t index);
+    void pass_memory(unsigned to);
     void refill_after_call();
     void helper_number();
 
@@ -174,6 +180,7 @@ class Generator {
     Frame frame_ = kMainFrame;
     std::vector<std::uint32_t> context_slots_;
     std::vector<Builder::Label> subprograms_;
+    std::vector<Caller> callers_;  ///< by subprogram
     std::vector<bool> is_called_;
     Builder::Label exit_ = 0;
     std::vector<unsigned> numbers_;  ///< registers that hold initialised numbers
@@ -181,6 +188,7 @@ class Generator {
     unsigned depth_ = 0;
     std::size_t first_callable_ = 0;  ///< subprograms from here on may be called
     bool is_main_ = false;
+    bool is_callback_ = false;
     bool has_targets_ = false;
 };
 

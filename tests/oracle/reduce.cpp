@@ -2,13 +2,20 @@
 #include "reduce.hpp"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 namespace ebpf::oracle {
 namespace {
 
-bool has_target(const spec::FormSpec& form) {
-    return form.may_jump || form.family == spec::Family::CallLocal;
+/// Returns the slot that the instruction names, or nothing.
+std::optional<std::int64_t> target_of(const isa::Instruction& instruction, std::size_t slot) {
+    const spec::FormSpec& form = instruction.spec();
+    const auto at = static_cast<std::int64_t>(slot);
+    if (isa::takes_code_address(instruction)) return isa::code_address_target(instruction, at);
+    if (form.may_jump || form.family == spec::Family::CallLocal)
+        return isa::jump_target(instruction, form, at);
+    return {};
 }
 
 class Reducer {
@@ -133,10 +140,11 @@ Body without(const Body& body, std::size_t first, std::size_t count) {
         if (goes[slot]) continue;
         isa::Instruction instruction = body.code[slot];
         const spec::FormSpec& form = instruction.spec();
-        if (has_target(form)) {
-            const auto target = isa::jump_target(instruction, form, static_cast<std::int64_t>(slot));
-            const auto distance = places[static_cast<std::size_t>(target)] - places[slot] - 1;
-            if (form.imm == spec::FieldRule::JumpTarget) {
+        if (const auto target = target_of(instruction, slot)) {
+            const auto distance = places[static_cast<std::size_t>(*target)] - places[slot] - 1;
+            if (isa::takes_code_address(instruction)) {
+                instruction.imm = static_cast<std::uint32_t>(distance);
+            } else if (form.imm == spec::FieldRule::JumpTarget) {
                 instruction.imm = distance;
             } else {
                 instruction.offset = static_cast<std::int16_t>(distance);

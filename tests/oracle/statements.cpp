@@ -183,27 +183,67 @@ void Generator::data_loop() {
 void Generator::call() {
     const std::size_t count = subprograms_.size();
     if (first_callable_ >= count || depth_ >= kMostForks) return arithmetic();
-    call_subprogram(first_callable_ + random_.below(static_cast<std::uint32_t>(count - first_callable_)));
+    const auto choice = random_.below(static_cast<std::uint32_t>(count - first_callable_));
+    // Callbacks are not given what other subprograms take.
+    if (is_callback_ && callers_[first_callable_ + choice] == Caller::Program) return arithmetic();
+    call_subprogram(first_callable_ + choice);
 }
 
 void Generator::call_subprogram(std::size_t index) {
+    if (callers_[index] != Caller::Program) return call_by_helper(index);
     is_called_[index] = true;
     const unsigned first = number();
     if (const unsigned fifth = number(); fifth != 5) builder_.move(5, fifth);
     builder_.move(1, first);
     if (const unsigned second = number(); second != 2) builder_.move(2, second);
     builder_.move(3, is_main_ && is_socket_filter() ? kMapValue : kRegion);
-    // 16 bytes, whose kind may differ from call to call
+    pass_memory(4);
+    builder_.jump({.family = Family::CallLocal}, subprograms_[index]);
+    refill_after_call();
+}
+
+// The address of 16 bytes, whose kind may differ from call to call.
+void Generator::pass_memory(unsigned to) {
     const bool is_stack = random_.one_in(2);
-    builder_.move(4, is_stack ? kFrame : kMapValue);
+    builder_.move(to, is_stack ? kFrame : kMapValue);
     if (is_stack) {
         const auto words = static_cast<std::uint32_t>(frame_.numbers_bytes) / 8 - 1;
-        builder_.alu_imm(AluOp::Add, 4,
+        builder_.alu_imm(AluOp::Add, to,
                          frame_.numbers_begin + 8 * static_cast<std::int32_t>(random_.below(words)));
     } else if (is_main_) {
-        builder_.alu_imm(AluOp::Add, 4, 8 * static_cast<std::int32_t>(random_.below(kMapValueBytes / 8 - 1)));
+        builder_.alu_imm(AluOp::Add, to,
+                         8 * static_cast<std::int32_t>(random_.below(kMapValueBytes / 8 - 1)));
     }
-    builder_.jump({.family = Family::CallLocal}, subprograms_[index]);
+}
+
+// A few rounds, or the elements of the array. Now and then a flag, which helpers refuse: not in the only
+// call, as code that nothing reaches is refused.
+void Generator::call_by_helper(std::size_t index) {
+    const bool is_called = is_called_[index];
+    is_called_[index] = true;
+    const bool is_loop = callers_[index] == Caller::Loop;
+    if (is_loop) {
+        builder_.move(1, number());
+        builder_.alu_imm(AluOp::And, 1, 6);
+        builder_.alu_imm(AluOp::Add, 1, 1);
+    } else {
+        load_map(1, kArray);
+    }
+    pass_memory(3);
+    const auto load_function = [&] {
+        builder_.jump({.family = Family::LoadImm64, .wide = spec::WideKind::CodeAddress}, subprograms_[index],
+                      2);
+    };
+    load_function();
+    if (random_.one_in(2)) {  // whoever would expand the helper does not see so easily which function it is
+        const Builder::Label skip = builder_.make_label();
+        builder_.branch_imm(JumpOp::SGt, 0, static_cast<std::int32_t>(random_.edge()), skip);
+        load_function();
+        builder_.bind(skip);
+    }
+    builder_.alu_imm(AluOp::Mov, 4, is_called && random_.one_in(20) ? 1 : 0);
+    using enum spec::HelperId;
+    builder_.call_helper(static_cast<std::int32_t>(is_loop ? loop : for_each_map_elem));
     refill_after_call();
 }
 
