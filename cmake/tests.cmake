@@ -18,6 +18,7 @@ function(ebpf_test NAME)
         target_link_libraries(${NAME} PRIVATE ${dependency_target})
     endforeach()
     target_link_libraries(${NAME} PRIVATE ebpf_warnings ${ARG_LIBRARIES} GTest::gmock GTest::gtest_main)
+    target_include_directories(${NAME} PRIVATE "${PROJECT_SOURCE_DIR}/tests/support")
     target_compile_definitions(${NAME} PRIVATE EBPF_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
     if(CMAKE_CROSSCOMPILING)
         # One process a suite: starting one under the emulator costs more than most cases.

@@ -10,6 +10,7 @@
 #include "isa/decode.hpp"
 #include "lower/lower.hpp"
 #include "oracle_run.hpp"
+#include "print_parameters.hpp"
 
 namespace ebpf::oracle {
 namespace {
@@ -59,9 +60,7 @@ TEST_P(GeneratorTest, ReachesMostForms) {
 
 INSTANTIATE_TEST_SUITE_P(Types, GeneratorTest,
                          testing::Values(spec::ProgramType::Memory, spec::ProgramType::Xdp),
-                         [](const auto& type) {
-                             return type.param == spec::ProgramType::Memory ? "memory" : "xdp";
-                         });
+                         support::NameOfParameter());
 
 }  // namespace
 }  // namespace ebpf::oracle

@@ -16,6 +16,7 @@
 #include "lower/lower.hpp"
 #include "observer.hpp"
 #include "oracle_run.hpp"
+#include "print_parameters.hpp"
 #include "vectors/run.hpp"
 #include "vectors/verdict.hpp"
 
@@ -84,9 +85,7 @@ TEST_P(Observation, MutatedPrograms) {
 
 INSTANTIATE_TEST_SUITE_P(Types, Observation,
                          testing::Values(spec::ProgramType::Memory, spec::ProgramType::Xdp),
-                         [](const auto& type) {
-                             return type.param == spec::ProgramType::Memory ? "memory" : "xdp";
-                         });
+                         support::NameOfParameter());
 
 std::vector<vectors::Vector> all_vectors() {
     std::vector<vectors::Vector> all;

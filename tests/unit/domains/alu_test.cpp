@@ -5,6 +5,7 @@
 #include "domains/scalar.hpp"
 #include "generate.hpp"
 #include "isa/semantics.hpp"
+#include "print_parameters.hpp"
 
 namespace ebpf::domains {
 namespace {
@@ -62,7 +63,8 @@ TEST_P(AluSoundness, NothingInNothingOut) {
 
 INSTANTIATE_TEST_SUITE_P(Operators, AluSoundness,
                          ::testing::Combine(::testing::ValuesIn(kAluOps),
-                                            ::testing::Values(Width::W32, Width::W64)));
+                                            ::testing::Values(Width::W32, Width::W64)),
+                         support::NameOfParameter());
 
 // Small sets whose members can all be listed: the result must hold all pairs' results, and bounds be met
 // closely.

@@ -5,6 +5,7 @@
 #include "domains/scalar.hpp"
 #include "generate.hpp"
 #include "isa/semantics.hpp"
+#include "print_parameters.hpp"
 
 namespace ebpf::domains {
 namespace {
@@ -83,7 +84,8 @@ TEST_P(RefineSoundness, NumberComparedWithItself) {
 
 INSTANTIATE_TEST_SUITE_P(Operators, RefineSoundness,
                          ::testing::Combine(::testing::ValuesIn(kJumpOps),
-                                            ::testing::Values(Width::W32, Width::W64)));
+                                            ::testing::Values(Width::W32, Width::W64)),
+                         support::NameOfParameter());
 
 }  // namespace
 }  // namespace ebpf::domains

@@ -119,6 +119,7 @@ struct WrongField {
     std::function<void(Bytes&)> change;
     Status status;
     const char* message;
+    friend void PrintTo(const WrongField& one, std::ostream* stream) { *stream << one.name; }
 };
 
 // Overwrites `field` of the file header.

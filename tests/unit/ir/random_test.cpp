@@ -7,6 +7,7 @@
 #include "isa/decode.hpp"
 #include "lower/lower.hpp"
 #include "passes.hpp"
+#include "print_parameters.hpp"
 #include "support.hpp"
 
 namespace ebpf::ir::test {
@@ -58,9 +59,7 @@ TEST_P(RandomTest, EveryPassKeepsWhatProgramsDo) {
 
 INSTANTIATE_TEST_SUITE_P(Types, RandomTest,
                          testing::Values(spec::ProgramType::Memory, spec::ProgramType::Xdp),
-                         [](const auto& type) {
-                             return type.param == spec::ProgramType::Memory ? "memory" : "xdp";
-                         });
+                         support::NameOfParameter());
 
 }  // namespace
 }  // namespace ebpf::ir::test

@@ -30,6 +30,7 @@ struct Way {
     const char* name;
     Options options;
     RegisterSet registers{};  ///< these only; all if empty
+    friend void PrintTo(const Way& one, std::ostream* stream) { *stream << one.name; }
 };
 
 Way way(const char* name, bool has_atomics, bool blind_constants, RegisterSet registers = {},

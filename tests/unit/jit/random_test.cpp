@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "jit/x64/convention.hpp"
+#include "print_parameters.hpp"
 #include "random_program.hpp"
 #include "support.hpp"
 
@@ -46,9 +47,7 @@ TEST_P(JitRandom, SixRegisters) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Types, JitRandom, testing::Values(spec::ProgramType::Memory, spec::ProgramType::Xdp),
-                         [](const auto& type) {
-                             return type.param == spec::ProgramType::Memory ? "Memory" : "Xdp";
-                         });
+                         support::NameOfParameter());
 
 }  // namespace
 }  // namespace ebpf::jit::test

@@ -46,6 +46,7 @@ struct Case {
     std::int16_t offset;
     std::uint8_t host_size;
     std::size_t host_offset;
+    friend void PrintTo(const Case& one, std::ostream* stream) { *stream << one.name; }
 };
 
 class Accepted : public ::testing::TestWithParam<Case> {};

@@ -68,6 +68,7 @@ struct Case {
     const char* name;
     const char* compiler;
     Target target;
+    friend void PrintTo(const Case& one, std::ostream* stream) { *stream << one.name; }
 };
 
 class Warnings : public ::testing::TestWithParam<Case> {};
