@@ -154,7 +154,8 @@ std::expected<std::string, Fault> FunctionWriter::write() {
     }
     for (const auto& [slot, before] : parts_) {
         text += before;
-        if (targets_.contains(slot)) text += fmt::format("slot_{}:\n", slot);
+        // C wants a statement behind a label; what follows may be the end of a loop.
+        if (targets_.contains(slot)) text += fmt::format("slot_{}:;\n", slot);
     }
     return text + body_;
 }
@@ -185,7 +186,6 @@ void FunctionWriter::open_loop(bool is_fallen_into) {
 bool FunctionWriter::close_loop() {
     if (open_.empty() || slot_ < open_.back().loop.test) return false;
     const OpenLoop innermost = open_.back();
-    if (targets_.contains(slot_)) line(";");  // for a label
     spec::FormSpec form = *form_;
     std::string text = "1";
     const bool is_left = innermost.loop.test != innermost.loop.last;

@@ -127,7 +127,7 @@ TEST(Generate, NestsLoopsAndContinuesThem) {
         "r0 = 0\nr2 = 0\nr3 = 0\nr3 += 1\nif r3 == 2 goto +1\nr0 += 1\nif w3 < 4 goto -4\nr2 += 1\nif w2 < 3 "
         "goto -7\nexit\n");
     EXPECT_THAT(c, HasSubstr("    do {\n        r3 = 0;\n        do {\n            r3 += 1;\n"));
-    EXPECT_THAT(c, HasSubstr("            r0 += 1;\nslot_6:\n            ;\n        } while (r3 < 4);\n"));
+    EXPECT_THAT(c, HasSubstr("            r0 += 1;\nslot_6:;\n        } while (r3 < 4);\n"));
     EXPECT_THAT(c, HasSubstr("        r2 += 1;\n    } while (r2 < 3);\n    return r0;"));
 }
 
