@@ -194,7 +194,7 @@ void Generator::open_subprogram(Caller caller) {
     builder_.move(kMapValue, caller == Caller::Loop ? 2 : 4);
     if (caller != Caller::Loop) builder_.move(kRegion, 3);
     if (caller == Caller::ForEachElement) {
-        builder_.load(4, 8, 2, 0);
+        builder_.load(1, 8, kRegion, 0);  // not the key, which lies in the helper: observers do not know it
     } else {
         builder_.move(8, 1);
     }
