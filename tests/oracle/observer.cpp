@@ -44,13 +44,9 @@ Observer::Observer(const isa::Code& code, const vectors::TestHost& host, const e
     }
 }
 
-// Keys of arrays lie in the helper that visits the elements. The report names no kind for accesses to keys;
-// without one, only what the generator's callbacks do with their second argument is taken for such an access.
+// Keys of arrays lie in the helper that visits the elements. The report names no kind for accesses to keys.
 bool Observer::may_read_key(std::uint32_t slot) const {
-    const isa::Instruction& load = code_[slot];
-    const bool is_key = report_ != nullptr ? report_->accesses[slot] == verifier::AccessKind::None
-                                           : load.src == 2 && load.offset == 0 && load.spec().size == 4;
-    if (!is_key) return false;
+    if (report_ == nullptr || report_->accesses[slot] != verifier::AccessKind::None) return false;
     return std::ranges::any_of(code_, [](const isa::Instruction& instruction) {
         return instruction.spec().family == spec::Family::CallHelper &&
                instruction.imm == static_cast<std::int64_t>(spec::HelperId::for_each_map_elem);
