@@ -5,7 +5,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <utility>
 
 #include "base/status.hpp"
 #include "isa/instruction.hpp"
@@ -89,6 +88,9 @@ struct Image {
     std::span<const std::byte> code;  ///< its machine code, where the engine has any that can be shown
 };
 
+/// The rest of run() when a run has ended in a tail call.
+std::uint64_t run_tail_calls(Invocation& invocation) noexcept;
+
 /// Runs `image` and, by tail calls, those after it; returns the last one's result. Everybody who runs
 /// programs calls this. Requires: inside the invocation's epoch; tail_target is nullptr.
 #if defined(__clang__)
@@ -97,11 +99,9 @@ struct Image {
 [[clang::no_sanitize("function")]]
 #endif
 inline std::uint64_t run(const Image& image, Invocation& invocation) noexcept {
-    std::uint64_t result = image.run(image, invocation);
-    while (invocation.tail_target != nullptr) [[unlikely]] {
-        const Image& target = *std::exchange(invocation.tail_target, nullptr);
-        result = target.run(target, invocation);
-    }
+    const std::uint64_t result = image.run(image, invocation);
+    if (invocation.tail_target != nullptr) [[unlikely]]
+        return run_tail_calls(invocation);
     return result;
 }
 

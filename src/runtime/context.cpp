@@ -176,23 +176,6 @@ StatusOr<std::uint64_t> Context::run(ProgramObject& program, void* host_context,
     return Batch(*this).run(program, host_context, r2);
 }
 
-Batch::Batch(Context& context) noexcept : thread_{context.state_, 0, {}} {
-    thread_.invocation.services = &thread_.state->services;
-    Dispatch::begin(thread_, thread_.state->lease_slot_behind_hooks());
-}
-
-Batch::~Batch() {
-    Dispatch::end(thread_);
-}
-
-StatusOr<std::uint64_t> Batch::run(const ProgramObject& program, void* host_context,
-                                   std::uint64_t r2) noexcept {
-    const bool is_memory = program.type() == spec::ProgramType::Memory;
-    if (r2 != (is_memory ? program.memory_length() : 0)) return std::unexpected(Status::InvalidArgument);
-    if (is_memory) return Dispatch::run_memory(program, thread_, host_context, r2);
-    return Dispatch::run(program, thread_, host_context);
-}
-
 void Context::set_stats_enabled(bool enabled) noexcept {
     state_->is_stats_enabled.store(enabled, std::memory_order_relaxed);
 }

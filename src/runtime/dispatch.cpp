@@ -59,7 +59,8 @@ void Dispatch::end(InvokingThread& thread) noexcept {
     return result;
 }
 
-inline std::uint64_t Dispatch::execute(const ProgramObject& program, InvokingThread& thread) noexcept {
+[[gnu::always_inline]] inline std::uint64_t Dispatch::execute(const ProgramObject& program,
+                                                              InvokingThread& thread) noexcept {
     thread.invocation.tail_calls = 0;
     add(program.counters_[thread.slot].runs, 1);
     if (thread.state->is_stats_enabled.load(std::memory_order_relaxed)) [[unlikely]] {
@@ -69,7 +70,8 @@ inline std::uint64_t Dispatch::execute(const ProgramObject& program, InvokingThr
     return engine::run(image, thread.invocation);
 }
 
-std::uint64_t Dispatch::run(const ProgramObject& program, InvokingThread& thread, void* context) noexcept {
+[[gnu::always_inline]] inline std::uint64_t Dispatch::run(const ProgramObject& program,
+                                                          InvokingThread& thread, void* context) noexcept {
     auto* packet = static_cast<ebpf_xdp_context*>(context);
     thread.invocation.context = context;
     thread.invocation.r2 = 0;
@@ -100,6 +102,23 @@ std::uint64_t Dispatch::invoke_memory(void* link, ebpf_hook_thread* thread, void
         return spec::find_program_type(static_cast<std::uint32_t>(program.type()))->default_action;
     }
     return run_memory(program, *thread, memory.data, memory.length);
+}
+
+Batch::Batch(Context& context) noexcept : thread_{context.state_, 0, {}} {
+    thread_.invocation.services = &thread_.state->services;
+    Dispatch::begin(thread_, thread_.state->lease_slot_behind_hooks());
+}
+
+Batch::~Batch() {
+    Dispatch::end(thread_);
+}
+
+StatusOr<std::uint64_t> Batch::run(const ProgramObject& program, void* host_context,
+                                   std::uint64_t r2) noexcept {
+    const bool is_memory = program.type() == spec::ProgramType::Memory;
+    if (r2 != (is_memory ? program.memory_length() : 0)) return std::unexpected(Status::InvalidArgument);
+    if (is_memory) return Dispatch::run_memory(program, thread_, host_context, r2);
+    return Dispatch::run(program, thread_, host_context);
 }
 
 const ebpf_hook_dispatch& Dispatch::table(spec::ProgramType type) noexcept {
