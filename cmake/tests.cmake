@@ -19,6 +19,8 @@ function(ebpf_test NAME)
     endforeach()
     target_link_libraries(${NAME} PRIVATE ebpf_warnings ${ARG_LIBRARIES} GTest::gmock GTest::gtest_main)
     target_include_directories(${NAME} PRIVATE "${PROJECT_SOURCE_DIR}/tests/support")
+    # Tests need not be fast, but there are many to compile; what they test is built as it is shipped.
+    target_compile_options(${NAME} PRIVATE $<$<CONFIG:Release>:-O1>)
     target_compile_definitions(${NAME} PRIVATE EBPF_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
     if(CMAKE_CROSSCOMPILING)
         # One process a suite: starting one under the emulator costs more than most cases.
