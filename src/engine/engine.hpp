@@ -10,6 +10,13 @@
 #include "isa/instruction.hpp"
 #include "spec/maps.hpp"
 
+// clang's check of function pointers reads a signature ahead of the code, which machine code of ours lacks.
+#if defined(__clang__)
+#define EBPF_RUNS_MACHINE_CODE [[clang::no_sanitize("function")]]
+#else
+#define EBPF_RUNS_MACHINE_CODE
+#endif
+
 namespace ebpf::engine {
 
 struct Invocation;
@@ -93,12 +100,7 @@ std::uint64_t run_tail_calls(Invocation& invocation) noexcept;
 
 /// Runs `image` and, by tail calls, those after it; returns the last one's result. Everybody who runs
 /// programs calls this. Requires: inside the invocation's epoch; tail_target is nullptr.
-#if defined(__clang__)
-// Its check of function pointers reads a signature ahead of the code, which machine code of ours does not
-// have.
-[[clang::no_sanitize("function")]]
-#endif
-inline std::uint64_t run(const Image& image, Invocation& invocation) noexcept {
+EBPF_RUNS_MACHINE_CODE inline std::uint64_t run(const Image& image, Invocation& invocation) noexcept {
     const std::uint64_t result = image.run(image, invocation);
     if (invocation.tail_target != nullptr) [[unlikely]]
         return run_tail_calls(invocation);

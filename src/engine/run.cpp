@@ -5,11 +5,7 @@
 
 namespace ebpf::engine {
 
-#if defined(__clang__)
-[[clang::no_sanitize("function")]]  // as run()
-#endif
-std::uint64_t
-run_tail_calls(Invocation& invocation) noexcept {
+EBPF_RUNS_MACHINE_CODE std::uint64_t run_tail_calls(Invocation& invocation) noexcept {
     std::uint64_t result = 0;
     while (invocation.tail_target != nullptr) {
         const Image& target = *std::exchange(invocation.tail_target, nullptr);
