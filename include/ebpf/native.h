@@ -11,7 +11,7 @@ extern "C" {
 #endif
 
 /** Raised with every change of a struct below or of what a field means. The runtime refuses another one. */
-#define EBPF_NATIVE_ABI_VERSION 1u
+#define EBPF_NATIVE_ABI_VERSION 2u
 #define EBPF_NATIVE_HASH_BYTES 32
 #define EBPF_NATIVE_TAG_BYTES 8
 
@@ -51,6 +51,16 @@ enum ebpf_native_binding_kind {
     EBPF_NATIVE_MAP_LOOKUP = 2,   /**< function (handle, key) that finds a value in map `number` */
     EBPF_NATIVE_HELPER = 3,       /**< helper with id `number` */
     EBPF_NATIVE_PACKET_BYTES = 4, /**< function (invocation, offset, size) that finds bytes of the packet */
+    EBPF_NATIVE_MAP_TABLE = 5,    /**< address of the ebpf_native_hash_table of map `number`, a hash map */
+};
+
+/** What a lookup in a hash map reads. Constant while the map lives. Buckets hold references to elements:
+ * offsets in the region in units of 8 bytes; 0: none. An element is the reference to the next one of its
+ * bucket, 12 bytes of the runtime's own, the key, padded to 8 bytes, and the value. */
+struct ebpf_native_hash_table {
+    const uint32_t* buckets;
+    const uint8_t* region;
+    uint64_t seed[7];
 };
 
 struct ebpf_native_binding {

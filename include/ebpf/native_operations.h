@@ -123,6 +123,53 @@ static inline uint64_t ebpf_map_value(uint64_t lookup, uint64_t map, const uint8
     return ebpf_address(((ebpf_native_lookup)(uintptr_t)lookup)(map, key));
 }
 
+/* A word's part in the hash of a key of several words. */
+static inline uint64_t ebpf_hash_term(uint64_t word, const uint64_t* seed) {
+    return (seed[0] + (word >> 32)) * (seed[1] + (uint32_t)word);
+}
+
+/** Address of the value under `key` in a hash map, or 0. `table` as bound; there are 2^bucket_bits buckets;
+ * keys have 4, or 8 to 24 bytes. With constants for the last two little of it is left. */
+static inline __attribute__((always_inline)) uint64_t ebpf_hash_value(uint64_t bound, const uint8_t* key,
+                                                                      uint32_t key_bytes,
+                                                                      uint32_t bucket_bits) {
+    const struct ebpf_native_hash_table* table = (const struct ebpf_native_hash_table*)(uintptr_t)bound;
+    const uint64_t* seed = table->seed;
+    uint64_t first = 0;
+    uint64_t middle = 0;
+    uint64_t last = 0;
+    uint64_t state = 0;
+    if (key_bytes <= 8) {
+        first = key_bytes == 4 ? ebpf_load32(key) : ebpf_load64(key);
+        state = (first ^ seed[0]) * seed[1];
+    } else {
+        first = ebpf_load64(key);
+        last = ebpf_load64(key + key_bytes - 8);
+        state = ebpf_hash_term(first, seed) + ebpf_hash_term(last, seed + 2);
+        if (key_bytes > 16) {
+            middle = ebpf_load64(key + 8);
+            state += ebpf_hash_term(middle, seed + 4);
+        }
+    }
+    const uint64_t bucket = (state ^ state >> 32) * seed[6] >> (64 - bucket_bits);
+    uint64_t reference = ebpf_load_acquire32((const uint8_t*)(table->buckets + bucket));
+    while (reference != 0) {
+        const uint8_t* element = table->region + reference * 8;
+        const uint8_t* there = element + 16;
+        uint64_t differs = (key_bytes == 4 ? ebpf_load32(there) : ebpf_load64(there)) ^ first;
+        if (key_bytes > 8) differs |= ebpf_load64(there + key_bytes - 8) ^ last;
+        if (key_bytes > 16) differs |= ebpf_load64(there + 8) ^ middle;
+        if (differs == 0) {
+            const uint64_t value = ebpf_address(there + (key_bytes + 7) / 8 * 8);
+            /* Spares the program's own test for NULL. */
+            if (value == 0) __builtin_unreachable();
+            return value;
+        }
+        reference = ebpf_load_acquire32(element);
+    }
+    return 0;
+}
+
 static inline const uint8_t* ebpf_packet(uint64_t bound, const struct ebpf_native_invocation* invocation,
                                          int32_t offset, size_t size) {
     return ((ebpf_native_packet_bytes)(uintptr_t)bound)(invocation, offset, size);

@@ -42,6 +42,7 @@ struct MapBinding {
     spec::MapShape shape{};
     std::uint32_t element_stride = 0;    ///< arrays: bytes from one value to the next; else 0
     MapLookupFunction lookup = nullptr;  ///< nullptr: only through the helper
+    std::uint64_t hash_table = 0;        ///< hash maps: address of a maps::HashTable; 0: only by calls
 };
 
 struct Bindings {

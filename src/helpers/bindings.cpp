@@ -45,6 +45,7 @@ engine::MapBinding bind_map(const maps::Map& map) noexcept {
         .shape = map.shape(),
         .element_stride = map.value_stride(),
         .lookup = map.lookup_function(),
+        .hash_table = reinterpret_cast<std::uintptr_t>(map.hash_table()),
     };
 }
 

@@ -4,6 +4,7 @@
 #include "ir/branches.hpp"
 #include "ir/combine.hpp"
 #include "ir/drop_stores.hpp"
+#include "ir/expand_hash.hpp"
 #include "ir/expand_loops.hpp"
 #include "ir/expand_maps.hpp"
 #include "ir/inline.hpp"
@@ -34,6 +35,7 @@ void optimise_fully(Function& function, const engine::Bindings& bindings) {
     tidy(function, bindings);
     combine_loads(function, bindings);
     unroll_loops(function);
+    expand_hash_lookups(function, bindings);
     tidy(function, bindings);
     combine_loads(function, bindings);
     combine_stores(function, bindings);

@@ -80,9 +80,8 @@ class HashMap final : public Map {
         if (elements > kMaxElements) return false;
         const std::uint32_t bits = bucket_bits(shape_.max_entries);
         bucket_shift_ = 32 - bits;
-        const std::uint64_t buckets_offset = round_up(sizeof(RegionHeader), kValueAlignment);
         const std::uint64_t elements_offset =
-            round_up(buckets_offset + (sizeof(std::uint32_t) << bits), kCacheLine);
+            round_up(kBucketsOffset + (sizeof(std::uint32_t) << bits), kCacheLine);
         const std::uint64_t bytes = elements_offset + stride * elements;
         // With small keys and values, what surrounds them is many times their size.
         if (bytes > spec::kMaxMapBytes) return false;
@@ -92,10 +91,10 @@ class HashMap final : public Map {
         header_->shape = shape_;
         header_->element_stride = static_cast<std::uint32_t>(stride);
         header_->elements_offset = elements_offset;
-        header_->buckets_offset = buckets_offset;
+        header_->buckets_offset = kBucketsOffset;
         header_->bucket_count = 1U << bits;
         // Pages arrive zeroed: empty buckets and unused elements need no initialisation.
-        table_.buckets = reinterpret_cast<std::atomic<std::uint32_t>*>(region_ + buckets_offset);
+        table_.buckets = reinterpret_cast<std::atomic<std::uint32_t>*>(region_ + kBucketsOffset);
         table_.region = region_;
         if (!pool_.set_up(*domain_, region_, elements_offset, stride, static_cast<std::uint32_t>(elements),
                           spare))

@@ -24,6 +24,9 @@ struct HashElement {
 };
 static_assert(sizeof(HashElement) % kValueAlignment == 0 && kValueAlignment % kReferenceBytes == 0);
 
+/// Where the buckets are in the region.
+inline constexpr std::uint64_t kBucketsOffset = round_up(sizeof(RegionHeader), kValueAlignment);
+
 /// Bytes from an element to its value.
 constexpr std::uint64_t hash_value_offset(std::uint32_t key_bytes) {
     return sizeof(HashElement) + round_up(key_bytes, kValueAlignment);
@@ -36,8 +39,8 @@ constexpr std::uint32_t bucket_bits(std::uint32_t max_entries) {
     return bits;
 }
 
-/// Where a map's buckets are. Constant while the map lives. A key's bucket is the upper bucket_bits() bits of
-/// its hash.
+/// Where a map's buckets and elements are. Constant while the map lives. A key's bucket is the upper
+/// bucket_bits() bits of its hash.
 struct HashTable {
     std::atomic<std::uint32_t>* buckets = nullptr;  ///< references to first elements
     std::byte* region = nullptr;

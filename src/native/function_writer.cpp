@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "maps/array_layout.hpp"
+#include "maps/hash_table.hpp"
 #include "native/program_writer.hpp"
 #include "spec/helpers.hpp"
 
@@ -404,6 +405,12 @@ bool FunctionWriter::lookup_inline() {
     }
     if (shape.type != spec::MapType::Hash) return false;
     const std::string place = key(shape.key_size);
+    if (shape.key_size == 4 || (shape.key_size >= 8 && shape.key_size <= maps::kMostShortKeyBytes)) {
+        line(fmt::format("{} = ebpf_hash_value({}, {}, {}U, {}U); /* lookup in {} */", write(0),
+                         bound(EBPF_NATIVE_MAP_TABLE, index), place, shape.key_size,
+                         maps::bucket_bits(shape.max_entries), c_comment(name)));
+        return true;
+    }
     const std::string function = bound(EBPF_NATIVE_MAP_LOOKUP, index);
     const std::string handle = bound(EBPF_NATIVE_MAP_HANDLE, index);
     line(fmt::format("{} = ebpf_map_value({}, {}, {}); /* lookup in {} */", write(0), function, handle, place,

@@ -29,6 +29,8 @@ const char* kind_name(std::uint32_t kind) {
             return "EBPF_NATIVE_MAP_HANDLE";
         case EBPF_NATIVE_MAP_VALUES:
             return "EBPF_NATIVE_MAP_VALUES";
+        case EBPF_NATIVE_MAP_TABLE:
+            return "EBPF_NATIVE_MAP_TABLE";
         case EBPF_NATIVE_MAP_LOOKUP:
             return "EBPF_NATIVE_MAP_LOOKUP";
         case EBPF_NATIVE_HELPER:

@@ -11,6 +11,7 @@
 
 #include "base/allocate.hpp"
 #include "base/try.hpp"
+#include "maps/hash_table.hpp"
 #include "native/library_format.hpp"
 
 namespace ebpf::native {
@@ -24,6 +25,14 @@ static_assert(offsetof(ebpf_native_invocation, tail_target) == offsetof(engine::
 static_assert(offsetof(ebpf_native_invocation, call_back) == offsetof(engine::Invocation, call_back));
 static_assert(offsetof(ebpf_native_invocation, engine_state) == offsetof(engine::Invocation, engine_state));
 static_assert(sizeof(ebpf_native_invocation) == sizeof(engine::Invocation));
+
+// Likewise what lookups in hash maps read.
+static_assert(offsetof(ebpf_native_hash_table, buckets) == offsetof(maps::HashTable, buckets));
+static_assert(offsetof(ebpf_native_hash_table, region) == offsetof(maps::HashTable, region));
+static_assert(offsetof(ebpf_native_hash_table, seed) == offsetof(maps::HashTable, seed));
+static_assert(sizeof(ebpf_native_hash_table) == sizeof(maps::HashTable));
+static_assert(sizeof(maps::HashElement) == 16 && offsetof(maps::HashElement, next) == 0 &&
+              maps::kReferenceBytes == 8 && maps::kMostShortKeyBytes == 24);
 
 constexpr std::size_t kAlignment = 64;
 constexpr std::uint32_t kMostElements = 1U << 20U;  // more programs, maps or bindings than any image has
@@ -78,6 +87,7 @@ class Binder {
             case EBPF_NATIVE_MAP_HANDLE:
             case EBPF_NATIVE_MAP_VALUES:
             case EBPF_NATIVE_MAP_LOOKUP:
+            case EBPF_NATIVE_MAP_TABLE:
                 return resolve_map(binding);
             case EBPF_NATIVE_HELPER:
                 return resolve_helper(binding);
@@ -104,6 +114,11 @@ class Binder {
             if (map.value_address != 0) return map.value_address;
             return fault(Status::NotSupported, binding.slot,
                          fmt::format("address of a value in map index {}", binding.number));
+        }
+        if (binding.kind == EBPF_NATIVE_MAP_TABLE) {
+            if (map.hash_table != 0) return map.hash_table;
+            return fault(Status::NotSupported, binding.slot,
+                         fmt::format("table of map index {}", binding.number));
         }
         if (map.lookup != nullptr) return reinterpret_cast<std::uintptr_t>(map.lookup);
         return fault(Status::NotFound, binding.slot, fmt::format("lookup of map index {}", binding.number));

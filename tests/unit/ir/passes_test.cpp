@@ -190,12 +190,32 @@ TEST(IrExpandMaps, ArrayLookupsAreArithmeticWithoutANullCheck) {
     }
 }
 
-TEST(IrExpandMaps, HashLookupsCallTheMap) {
-    const std::string text = std::string(kLookup).replace(std::string(kLookup).find("+ 8)"), 4, "+ 0)");
-    const auto fixed = std::string(text).replace(text.find("(r0 + 8) ="), 10, "(r0 + 0) =");
-    const auto module = checked(assemble(fixed, {kHash}), full);
-    EXPECT_EQ(count(module, Opcode::MapLookup), 1U) << dump(module);
-    EXPECT_EQ(count(module, Opcode::CallHelper), 0U);
+// A key of `bytes` bytes is stored, looked up, and another one besides; the value is 5.
+std::string hash_program(std::uint32_t bytes) {
+    std::string text;
+    for (std::uint32_t at = 0; at < 24; at += 8)
+        text += "*(u64 *)(r10 - " + std::to_string(24 - at) + ") = " + std::to_string(7 + at) + "\n";
+    text +=
+        "*(u64 *)(r10 - 32) = 5\nr6 = r1\nr1 = map[idx:0]\nr2 = r10\nr2 += -24\nr3 = r10\nr3 += -32\nr4 = "
+        "0\ncall 2\nr1 = map[idx:0]\nr2 = r10\nr2 += -24\ncall 1\nr7 = 0\nif r0 == 0 goto +1\nr7 = *(u64 "
+        "*)(r0 + 0)\nr3 = *(u8 *)(r6 + 0)\n*(u8 *)(r10 - " +
+        std::to_string(24 - bytes + 1) +
+        ") = r3\nr1 = map[idx:0]\nr2 = r10\nr2 += -24\ncall 1\nif r0 == 0 goto +1\nr7 += 100\nr0 = "
+        "r7\nexit";
+    return text;
+}
+
+TEST(IrExpandMaps, HashLookupsWithShortKeysAreDoneInPlace) {
+    for (const std::uint32_t bytes : {4U, 8U, 16U, 12U}) {
+        Program program = assemble(hash_program(bytes), {{spec::MapType::Hash, bytes, 8, 8, 0}});
+        for (const unsigned changed : {0U, 9U}) {
+            program.memory[0] = static_cast<std::byte>(changed);
+            const auto module = checked(program, full);
+            EXPECT_EQ(count(module, Opcode::MapLookup), bytes == 12 ? 2U : 0U) << dump(module);
+            EXPECT_EQ(count(module, Opcode::CallHelper), 1U);
+            EXPECT_EQ(interpret(program).result, changed == 0 ? 105U : 5U) << bytes;
+        }
+    }
 }
 
 TEST(IrExpandMaps, ArrayUpdatesCopyTheValueOrRefuseTheIndex) {

@@ -53,6 +53,7 @@ Host::Host(const Program& program) {
             binding.element_stride =
                 reinterpret_cast<const maps::RegionHeader*>(map->region().data())->element_stride;
         if (binding.shape.type == spec::MapType::Hash) binding.lookup = look_up;
+        binding.hash_table = reinterpret_cast<std::uintptr_t>(map->hash_table());
         maps_.push_back(binding);
     }
     if (program.first_value.empty() || maps_.empty()) return;

@@ -33,8 +33,17 @@ TEST(Generate, LooksUpArraysByArithmetic) {
     EXPECT_THAT(c, Not(HasSubstr("EBPF_NATIVE_HELPER")));
 }
 
-TEST(Generate, LooksUpHashesThroughTheirOwnFunction) {
+TEST(Generate, LooksUpShortKeysOfHashesInPlace) {
     const std::string c = c_of(prepare(with_map(kHash)).input());
+    EXPECT_THAT(c, HasSubstr("r0 = ebpf_hash_value(image->bound["));
+    EXPECT_THAT(c, HasSubstr(".kind = EBPF_NATIVE_MAP_TABLE, .number = 0U, .slot = 6"));
+    EXPECT_THAT(c, Not(HasSubstr("EBPF_NATIVE_MAP_LOOKUP")));
+}
+
+TEST(Generate, LooksUpOtherKeysThroughTheMapsOwnFunction) {
+    spec::MapShape shape = kHash;
+    shape.key_size = 3;
+    const std::string c = c_of(prepare(with_map(shape)).input());
     EXPECT_THAT(c, HasSubstr("r0 = ebpf_map_value(image->bound["));
     EXPECT_THAT(c, HasSubstr(".kind = EBPF_NATIVE_MAP_LOOKUP, .number = 0U, .slot = 6"));
 }
