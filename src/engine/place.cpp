@@ -21,19 +21,14 @@ struct Placed : Image {
 };
 
 // Invocation::call_back. Of code of ours, clang's check of function pointers finds no signature.
-#if defined(__clang__)
-[[clang::no_sanitize("function")]]
-#endif
-std::uint64_t call_back(Invocation& invocation, std::uint64_t code, std::uint64_t r1, std::uint64_t r2,
-                        std::uint64_t r3, std::uint64_t r4) noexcept {
+EBPF_RUNS_MACHINE_CODE std::uint64_t call_back(Invocation& invocation, std::uint64_t code, std::uint64_t r1,
+                                               std::uint64_t r2, std::uint64_t r3,
+                                               std::uint64_t r4) noexcept {
     return reinterpret_cast<HelperFunction>(code)(r1, r2, r3, r4, 0, invocation);
 }
 
 // Image::run of code that takes addresses of its functions.
-#if defined(__clang__)
-[[clang::no_sanitize("function")]]
-#endif
-std::uint64_t run_with_callbacks(const Image& image, Invocation& invocation) noexcept {
+EBPF_RUNS_MACHINE_CODE std::uint64_t run_with_callbacks(const Image& image, Invocation& invocation) noexcept {
     invocation.call_back = call_back;
     return static_cast<const Placed&>(image).entry()(image, invocation);
 }
