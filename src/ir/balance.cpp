@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <algorithm>
 #include <iterator>
+#include <utility>
 #include <vector>
 
 #include "ir/loops.hpp"
@@ -132,10 +133,10 @@ class Balancer {
     }
 
     void insert_made(const std::vector<NodeId>& nodes) {
-        const auto by_place = [this](NodeId a, NodeId b) { return place_[a] < place_[b]; };
         std::vector<NodeId> all = nodes;
         all.insert(all.end(), made_.begin(), made_.end());
-        std::ranges::stable_sort(all, by_place);
+        // What was made has higher numbers than its parts, which may be at the same place.
+        std::ranges::sort(all, {}, [this](NodeId id) { return std::pair(place_[id], id); });
         function_.blocks[block_].nodes = std::move(all);
         made_.clear();
     }

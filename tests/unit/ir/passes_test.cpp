@@ -24,7 +24,6 @@ namespace ebpf::ir::test {
 namespace {
 
 constexpr spec::MapShape kArray{spec::MapType::Array, 4, 16, 8, 0};
-constexpr spec::MapShape kHash{spec::MapType::Hash, 4, 8, 8, 0};
 
 void full(Module& module, const engine::Bindings& bindings) {
     optimise(module, bindings, Level::Full);
