@@ -14,10 +14,10 @@ using spec::Width;
 constexpr std::int64_t kFarthest = std::int64_t{1} << 20U;  // no frame is that large: sums cannot overflow
 
 Value moved(const Value& value, std::int64_t distance) {
+    const auto is_near = [](std::int64_t number) { return number > -kFarthest && number < kFarthest; };
+    if (value.kind != Value::Kind::Frame || !is_near(value.number) || !is_near(distance)) return {};
     const std::int64_t number = value.number + distance;
-    const bool is_near =
-        number > -kFarthest && number < kFarthest && distance > -kFarthest && distance < kFarthest;
-    return value.kind == Value::Kind::Frame && is_near ? Value{Value::Kind::Frame, number} : Value{};
+    return is_near(number) ? Value{Value::Kind::Frame, number} : Value{};
 }
 
 Value result_of(const Values& values, const isa::Instruction& instruction, const spec::FormSpec& form) {

@@ -17,8 +17,9 @@ using WindowsHelper = EBPF_WINDOWS_ABI std::uint64_t (*)(std::uint64_t, std::uin
                                                          std::uint64_t, std::uint64_t, engine::Invocation*);
 using WindowsEntry = EBPF_WINDOWS_ABI std::uint64_t (*)(const engine::Image*, engine::Invocation*);
 
-EBPF_WINDOWS_ABI std::uint64_t repeat(std::uint64_t r1, std::uint64_t r2, std::uint64_t r3, std::uint64_t,
-                                      std::uint64_t, engine::Invocation* invocation) {
+EBPF_RUNS_MACHINE_CODE EBPF_WINDOWS_ABI std::uint64_t repeat(std::uint64_t r1, std::uint64_t r2,
+                                                             std::uint64_t r3, std::uint64_t, std::uint64_t,
+                                                             engine::Invocation* invocation) {
     const auto callback = reinterpret_cast<WindowsHelper>(static_cast<std::uintptr_t>(r2));
     for (std::uint64_t i = 0; i < r1; ++i) callback(i, r3, 0, 0, 0, invocation);
     return r1;
@@ -32,6 +33,12 @@ EBPF_WINDOWS_ABI std::uint64_t slot(std::uint64_t, std::uint64_t, std::uint64_t,
 engine::HelperBinding binding(std::uint32_t id, WindowsHelper function) {
     const auto address = reinterpret_cast<std::uintptr_t>(function);
     return {id, reinterpret_cast<engine::HelperFunction>(address), false};
+}
+
+EBPF_RUNS_MACHINE_CODE std::uint64_t run_windows_code(const engine::Image& image,
+                                                      engine::Invocation& invocation) {
+    const auto entry = reinterpret_cast<WindowsEntry>(reinterpret_cast<std::uintptr_t>(image.code.data()));
+    return entry(&image, &invocation);
 }
 
 TEST(JitWindowsConvention, HelpersCallFunctionsOfTheProgram) {
@@ -48,11 +55,9 @@ TEST(JitWindowsConvention, HelpersCallFunctionsOfTheProgram) {
     ASSERT_TRUE(translation) << translation.error().message();
     const auto image = engine::place(translation->machine_code(), bindings);
     ASSERT_TRUE(image);
-    const auto entry =
-        reinterpret_cast<WindowsEntry>(reinterpret_cast<std::uintptr_t>((*image)->code.data()));
     engine::Invocation invocation;
     invocation.slot = 7;
-    EXPECT_EQ(entry(*image, &invocation), 1000U + 7 + 8 + 9);
+    EXPECT_EQ(run_windows_code(**image, invocation), 1000U + 7 + 8 + 9);
     (*image)->destroy(*image);
 }
 
