@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "ir/normalise.hpp"
+#include "ir/split_block.hpp"
 #include "maps/hash_table.hpp"
 
 namespace ebpf::ir {
@@ -124,8 +125,8 @@ class HashExpander {
         }
         const NodeId all = word_count_ == 1 ? differs[0] : binary(Opcode::Or, differs[0], differs[1]);
         append({.opcode = Opcode::Branch, .condition = JumpOp::Eq}, {all, constant(0)});
-        connect(block_, 0, yes);
-        connect(block_, 1, no);
+        connect(function_, block_, 0, yes);
+        connect(function_, block_, 1, no);
     }
 
     /// from: reference = first of the bucket
@@ -154,14 +155,14 @@ class HashExpander {
         const NodeId first = load_of_map(bucket, maps::kBucketsOffset, sizeof(HashElement::next));
         const NodeId none = constant(0);
         append({.opcode = Opcode::Jump}, {});
-        move_rest(from, rest, std::span(nodes).subspan(place + 1));
-        connect(from, 0, head);
+        move_rest(function_, from, rest, std::span(nodes).subspan(place + 1));
+        connect(function_, from, 0, head);
 
         block_ = head;
         const NodeId reference = append({.opcode = Opcode::Phi}, {first, first});
         append({.opcode = Opcode::Branch, .condition = JumpOp::Ne}, {reference, none});
-        connect(head, 0, probe);
-        connect(head, 1, rest);
+        connect(function_, head, 0, probe);
+        connect(function_, head, 1, rest);
 
         block_ = probe;
         const NodeId element = binary(Opcode::Add, table, shift(Opcode::Shl, reference, kUnitBits));
@@ -172,7 +173,7 @@ class HashExpander {
         block_ = next;
         const NodeId following = load_of_map(element, offsetof(HashElement, next), sizeof(HashElement::next));
         append({.opcode = Opcode::Jump}, {});
-        connect(next, 0, head);
+        connect(function_, next, 0, head);
         function_.inputs[function_.nodes[reference].first_input + 1] = following;
 
         const NodeId result =
@@ -180,21 +181,6 @@ class HashExpander {
         auto& following_nodes = function_.blocks[rest].nodes;
         following_nodes.insert(following_nodes.begin(), result);
         replacements_.replace(lookup, result);
-    }
-
-    void connect(BlockId from, unsigned side, BlockId to) {
-        function_.blocks[from].successors[side] = to;
-        function_.blocks[to].predecessors.push_back(from);
-    }
-
-    void move_rest(BlockId from, BlockId rest, std::span<const NodeId> nodes) {
-        Block& block = function_.blocks[rest];
-        block.nodes.assign(nodes.begin(), nodes.end());
-        for (const NodeId id : nodes) function_.nodes[id].block = rest;
-        std::swap(block.successors, function_.blocks[from].successors);
-        for (const BlockId next : block.successors) {
-            if (next != kNone) std::ranges::replace(function_.blocks[next].predecessors, from, rest);
-        }
     }
 
     Function& function_;

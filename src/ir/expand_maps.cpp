@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "ir/normalise.hpp"
+#include "ir/split_block.hpp"
 #include "spec/helpers.hpp"
 
 namespace ebpf::ir {
@@ -136,11 +137,11 @@ class Expander {
         const NodeId index = load_index(function_.input(call, 1));
         const NodeId entries = constant(map.shape.max_entries);
         append({.opcode = Opcode::Branch, .width = Width::W32, .condition = JumpOp::Lt}, {index, entries});
-        move_rest(from, rest, after);
-        connect(from, 0, inside);
-        connect(from, 1, outside);
-        connect(inside, 0, rest);
-        connect(outside, 0, rest);
+        move_rest(function_, from, rest, after);
+        connect(function_, from, 0, inside);
+        connect(function_, from, 1, outside);
+        connect(function_, inside, 0, rest);
+        connect(function_, outside, 0, rest);
         block_ = inside;
         copy_value(function_.input(call, 2), element_address(call, map, index), map.shape.value_size);
         const NodeId done = constant(0);
@@ -154,21 +155,6 @@ class Expander {
         nodes.insert(nodes.begin(), result);
         replacements_.replace(at, result);
         is_changed_ = true;
-    }
-
-    void connect(BlockId from, unsigned side, BlockId to) {
-        function_.blocks[from].successors[side] = to;
-        function_.blocks[to].predecessors.push_back(from);
-    }
-
-    void move_rest(BlockId from, BlockId rest, std::span<const NodeId> nodes) {
-        Block& block = function_.blocks[rest];
-        block.nodes.assign(nodes.begin(), nodes.end());
-        for (const NodeId id : nodes) function_.nodes[id].block = rest;
-        std::swap(block.successors, function_.blocks[from].successors);
-        for (const BlockId next : block.successors) {
-            if (next != kNone) std::ranges::replace(function_.blocks[next].predecessors, from, rest);
-        }
     }
 
     /// Reads everything before it writes: the helper's caller may pass the element itself.

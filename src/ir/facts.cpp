@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "ir/facts.hpp"
-#include "isa/semantics.hpp"
 
 #include <algorithm>
 #include <optional>
 #include <utility>
 
 #include "ir/simplify.hpp"
+#include "isa/opposite.hpp"
+#include "isa/semantics.hpp"
 
 namespace ebpf::ir {
 namespace {
@@ -80,7 +81,7 @@ struct Interval {
 std::optional<Interval> interval_of(JumpOp condition, bool is_true, std::uint64_t bound, std::uint64_t mask) {
     if (!is_true) {
         if (condition == JumpOp::Set) return {};
-        condition = opposite(condition);
+        condition = isa::opposite(condition);
     }
     if (condition == JumpOp::Eq) return Interval{bound, bound, false};
     if (condition == JumpOp::Ne) return Interval{bound, bound, true};

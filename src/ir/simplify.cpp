@@ -1,45 +1,18 @@
 // SPDX-License-Identifier: MIT
 // The order in which rules are tried, and those about selection and addresses.
 #include "ir/simplify.hpp"
-#include "isa/semantics.hpp"
 
 #include <utility>
 
 #include "ir/evaluate.hpp"
 #include "ir/opcode.hpp"
+#include "isa/opposite.hpp"
+#include "isa/semantics.hpp"
 
 namespace ebpf::ir {
 
 using spec::JumpOp;
 using spec::Width;
-
-JumpOp opposite(JumpOp condition) {
-    switch (condition) {
-        case JumpOp::Eq:
-            return JumpOp::Ne;
-        case JumpOp::Ne:
-            return JumpOp::Eq;
-        case JumpOp::Gt:
-            return JumpOp::Le;
-        case JumpOp::Ge:
-            return JumpOp::Lt;
-        case JumpOp::Lt:
-            return JumpOp::Ge;
-        case JumpOp::Le:
-            return JumpOp::Gt;
-        case JumpOp::SGt:
-            return JumpOp::SLe;
-        case JumpOp::SGe:
-            return JumpOp::SLt;
-        case JumpOp::SLt:
-            return JumpOp::SGe;
-        case JumpOp::SLe:
-            return JumpOp::SGt;
-        case JumpOp::Set:
-            break;
-    }
-    return condition;
-}
 
 NodeId Simplifier::simplify(Draft& draft) {
     constexpr unsigned kMostSteps = 16;
@@ -178,7 +151,7 @@ NodeId Simplifier::select(const Draft& draft) {
     flag.opcode = Opcode::Compare;
     if (value(c) == 1 && value(d) == 0) return make({flag, {draft.a(), draft.b()}});
     if (value(c) == 0 && value(d) == 1 && flag.condition != JumpOp::Set) {
-        flag.condition = opposite(flag.condition);
+        flag.condition = isa::opposite(flag.condition);
         return make({flag, {draft.a(), draft.b()}});
     }
     return kNone;

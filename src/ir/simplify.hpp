@@ -38,9 +38,6 @@ std::uint64_t limit_of(const Function& function, const Draft& draft,
 /// Returns an upper bound of every node's value. Cost: a few rounds over all nodes.
 std::vector<std::uint64_t> find_limits(const Function& function);
 
-/// Returns the opposite. Requires: not Set, which has none.
-spec::JumpOp opposite(spec::JumpOp condition);
-
 /// Rules that hold whatever surrounds a node. Who derives from it says how nodes are made, and in which
 /// block. A rule never makes more nodes that are needed at run time than it makes superfluous.
 class Simplifier {

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "ir/simplify.hpp"
+#include "isa/opposite.hpp"
 #include "isa/semantics.hpp"
 
 namespace ebpf::ir {
@@ -220,7 +221,7 @@ bool Simplifier::look_into_condition(Draft& draft) {
         return true;
     }
     if (!if_true && inner.condition == JumpOp::Set) return false;  // which has no opposite
-    draft.node.condition = if_true ? inner.condition : opposite(inner.condition);
+    draft.node.condition = if_true ? inner.condition : isa::opposite(inner.condition);
     draft.node.width = inner.width;
     draft.inputs[0] = function_.input(inner, 0);
     draft.inputs[1] = function_.input(inner, 1);

@@ -8,6 +8,7 @@
 #include "ir/loops.hpp"
 #include "ir/normalise.hpp"
 #include "ir/simplify.hpp"
+#include "isa/opposite.hpp"
 #include "isa/semantics.hpp"
 
 namespace ebpf::ir {
@@ -97,7 +98,7 @@ class Unroller {
         }
         if (!is_inside(shape, next) || is_inside(shape, count.bound) || count.condition == JumpOp::Set)
             return {};
-        if (!shape.continues_if_true) count.condition = opposite(count.condition);
+        if (!shape.continues_if_true) count.condition = isa::opposite(count.condition);
         return find_step(shape, next, count) ? std::optional(count) : std::nullopt;
     }
 

@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "isa/opposite.hpp"
 #include "maps/array_layout.hpp"
 #include "maps/hash_table.hpp"
 #include "native/program_writer.hpp"
@@ -194,7 +195,7 @@ bool FunctionWriter::close_loop() {
         // Where the upper half is 0, C compilers see more if they are not told to ignore it.
         if (innermost.is_counted) form.width = spec::Width::W64;
         const bool is_set = form.jump == spec::JumpOp::Set;
-        if (is_left && !is_set) form.jump = opposite(form.jump);
+        if (is_left && !is_set) form.jump = isa::opposite(form.jump);
         const auto read_before = read_;
         const std::string left = read(instruction_->dst);
         const Condition condition = condition_of(form, left, operand(*instruction_));

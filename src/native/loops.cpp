@@ -3,6 +3,8 @@
 
 #include <vector>
 
+#include "isa/opposite.hpp"
+
 namespace ebpf::native {
 namespace {
 
@@ -103,34 +105,6 @@ std::optional<std::uint64_t> rounds_of(std::int64_t start, std::int64_t step, Ju
 
 }  // namespace
 
-JumpOp opposite(JumpOp op) {
-    switch (op) {
-        case JumpOp::Eq:
-            return JumpOp::Ne;
-        case JumpOp::Ne:
-            return JumpOp::Eq;
-        case JumpOp::Gt:
-            return JumpOp::Le;
-        case JumpOp::Ge:
-            return JumpOp::Lt;
-        case JumpOp::Lt:
-            return JumpOp::Ge;
-        case JumpOp::Le:
-            return JumpOp::Gt;
-        case JumpOp::SGt:
-            return JumpOp::SLe;
-        case JumpOp::SGe:
-            return JumpOp::SLt;
-        case JumpOp::SLt:
-            return JumpOp::SGe;
-        case JumpOp::SLe:
-            return JumpOp::SGt;
-        case JumpOp::Set:
-            break;
-    }
-    return op;
-}
-
 std::map<std::uint32_t, Loop> find_loops(const isa::Code& code, Range range) {
     const std::vector<Jump> jumps = jumps_of(code, range);
     std::map<std::uint32_t, Loop> loops;
@@ -165,7 +139,7 @@ std::optional<Count> count_rounds(const isa::Code& code, const Loop& loop, const
                         (change.alu == AluOp::Add || change.alu == AluOp::Sub);
     if (!is_sum || code[*slot].imm == 0) return {};
     const std::int64_t step = change.alu == AluOp::Add ? code[*slot].imm : -code[*slot].imm;
-    const JumpOp op = loop.test == loop.last ? form.jump : opposite(form.jump);
+    const JumpOp op = loop.test == loop.last ? form.jump : isa::opposite(form.jump);
     const auto rounds = rounds_of(start.number, step, op, test.imm);
     return rounds ? std::optional(Count{*rounds}) : std::nullopt;
 }

@@ -34,7 +34,4 @@ struct Count {
 /// above. Cost: linear in the loop.
 std::optional<Count> count_rounds(const isa::Code& code, const Loop& loop, const Values& before);
 
-/// Returns the operator that holds when `op` does not. Requires: not Set, which has none.
-spec::JumpOp opposite(spec::JumpOp op);
-
 }  // namespace ebpf::native
