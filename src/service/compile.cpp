@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 #include "service/compile.hpp"
-#include "lower/lower.hpp"
 
 #include <fmt/format.h>
 
@@ -12,6 +11,7 @@
 #include "engine/machine_code.hpp"
 #include "interp/interp.hpp"
 #include "jit/jit.hpp"
+#include "lower/lower.hpp"
 #include "platform/random.hpp"
 
 namespace ebpf::service {
