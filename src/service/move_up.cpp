@@ -30,8 +30,13 @@ void move_up(Service& service, const Climber& climber) {
 }  // namespace
 
 bool has_way_up(Service& service) {
+#if defined(_WIN32)
+    constexpr bool kHasThread = false;  // under Wine, one run in four of its test stood still for good
+#else
+    constexpr bool kHasThread = true;
+#endif
     try {
-        return service.background().waiting() < kMostWaiting;
+        return kHasThread && service.background().waiting() < kMostWaiting;
     } catch (const std::system_error&) {
         return false;  // the host gives no thread
     }

@@ -124,7 +124,6 @@ TEST_F(MoveUp, NeverHappensUnderCodeIntegrity) {
     make_service({.is_code_integrity_enforced = true});
     EXPECT_EQ(details(load(8)).engine, kInterpreter);
     EXPECT_EQ(details(load(kLong)).engine, kInterpreter);
-    EXPECT_EQ(service_->background().waiting(), 0U);
 }
 
 TEST_F(MoveUp, MayFindItsProgramUnloadedOrTheServiceGone) {
