@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "helpers/helpers.hpp"
+#include "jit/jit.hpp"
 #include "service/compile.hpp"
 
 namespace ebpf::service {
@@ -30,13 +31,11 @@ void move_up(Service& service, const Climber& climber) {
 }  // namespace
 
 bool has_way_up(Service& service) {
-#if defined(_WIN32)
-    constexpr bool kHasThread = false;  // under Wine, one run in four of its test stood still for good
-#else
-    constexpr bool kHasThread = true;
-#endif
+    // Under Wine, one run in four of the test stood still for good.
+    const auto host = jit::host_architecture();
+    if (!host || *host == jit::Architecture::X64Windows) return false;
     try {
-        return kHasThread && service.background().waiting() < kMostWaiting;
+        return service.background().waiting() < kMostWaiting;
     } catch (const std::system_error&) {
         return false;  // the host gives no thread
     }
