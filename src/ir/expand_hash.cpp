@@ -8,8 +8,8 @@
 #include <cstddef>
 #include <utility>
 
+#include "ir/block_writer.hpp"
 #include "ir/normalise.hpp"
-#include "ir/split_block.hpp"
 #include "maps/hash_table.hpp"
 
 namespace ebpf::ir {
@@ -28,10 +28,10 @@ constexpr unsigned kUnitBits = 3;
 static_assert(1U << kUnitBits == maps::kReferenceBytes && 1U << kReferenceBits == sizeof(HashElement::next));
 static_assert(offsetof(HashElement, next) == 0);
 
-class HashExpander {
+class HashExpander : BlockWriter {
   public:
     HashExpander(Function& function, const engine::Bindings& bindings)
-        : function_(function), bindings_(bindings), replacements_(function.nodes.size()) {}
+        : BlockWriter(function), bindings_(bindings), replacements_(function.nodes.size()) {}
 
     void run() {
         unsigned count = 0;
@@ -56,17 +56,7 @@ class HashExpander {
                (bytes == 4 || bytes == 8 || bytes == 16);
     }
 
-    NodeId append(Node node, std::initializer_list<NodeId> inputs) {
-        node.block = block_;
-        node.slot = slot_;
-        const NodeId id = function_.add(node, inputs);
-        function_.blocks[block_].nodes.push_back(id);
-        return id;
-    }
     NodeId binary(Opcode opcode, NodeId a, NodeId b) { return append({.opcode = opcode}, {a, b}); }
-    NodeId constant(std::uint64_t value) {
-        return append({.opcode = Opcode::Constant, .imm = static_cast<std::int64_t>(value)}, {});
-    }
     NodeId shift(Opcode opcode, NodeId value, unsigned count) {
         return binary(opcode, value, constant(count));
     }
@@ -125,8 +115,8 @@ class HashExpander {
         }
         const NodeId all = word_count_ == 1 ? differs[0] : binary(Opcode::Or, differs[0], differs[1]);
         append({.opcode = Opcode::Branch, .condition = JumpOp::Eq}, {all, constant(0)});
-        connect(function_, block_, 0, yes);
-        connect(function_, block_, 1, no);
+        connect(block_, 0, yes);
+        connect(block_, 1, no);
     }
 
     /// from: reference = first of the bucket
@@ -155,14 +145,14 @@ class HashExpander {
         const NodeId first = load_of_map(bucket, maps::kBucketsOffset, sizeof(HashElement::next));
         const NodeId none = constant(0);
         append({.opcode = Opcode::Jump}, {});
-        move_rest(function_, from, rest, std::span(nodes).subspan(place + 1));
-        connect(function_, from, 0, head);
+        move_rest(from, rest, std::span(nodes).subspan(place + 1));
+        connect(from, 0, head);
 
         block_ = head;
         const NodeId reference = append({.opcode = Opcode::Phi}, {first, first});
         append({.opcode = Opcode::Branch, .condition = JumpOp::Ne}, {reference, none});
-        connect(function_, head, 0, probe);
-        connect(function_, head, 1, rest);
+        connect(head, 0, probe);
+        connect(head, 1, rest);
 
         block_ = probe;
         const NodeId element = binary(Opcode::Add, table, shift(Opcode::Shl, reference, kUnitBits));
@@ -173,7 +163,7 @@ class HashExpander {
         block_ = next;
         const NodeId following = load_of_map(element, offsetof(HashElement, next), sizeof(HashElement::next));
         append({.opcode = Opcode::Jump}, {});
-        connect(function_, next, 0, head);
+        connect(next, 0, head);
         function_.inputs[function_.nodes[reference].first_input + 1] = following;
 
         const NodeId result =
@@ -183,7 +173,6 @@ class HashExpander {
         replacements_.replace(lookup, result);
     }
 
-    Function& function_;
     const engine::Bindings& bindings_;
     Replacements replacements_;
     const engine::MapBinding* map_ = nullptr;
@@ -191,8 +180,6 @@ class HashExpander {
     NodeId words_[2] = {};
     unsigned word_count_ = 0;
     std::uint32_t word_bytes_ = 0;
-    BlockId block_ = 0;
-    std::uint32_t slot_ = 0;
 };
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "ir/block_writer.hpp"
 #include "ir/normalise.hpp"
 #include "spec/helpers.hpp"
 
@@ -22,10 +23,10 @@ constexpr unsigned kContext = 2;
 constexpr unsigned kFlags = 3;
 constexpr unsigned kInputs = 4;
 
-class Expander {
+class Expander : BlockWriter {
   public:
     Expander(const Module& module, Function& function)
-        : module_(module), function_(function), replacements_(function.nodes.size()) {}
+        : BlockWriter(function), module_(module), replacements_(function.nodes.size()) {}
 
     void run() {
         // Blocks that are made on the way hold what followed a call: they are looked at, too.
@@ -50,23 +51,6 @@ class Expander {
         const NodeId flags = function_.input(node, kFlags);
         return function_.nodes[function_.input(node, kCallback)].opcode == Opcode::CodeAddress &&
                function_.is_constant(flags) && function_.constant(flags) == 0;
-    }
-
-    NodeId append(Node node, std::initializer_list<NodeId> inputs) {
-        return append(node, std::span(inputs.begin(), inputs.size()));
-    }
-    NodeId append(Node node, std::span<const NodeId> inputs) {
-        node.block = block_;
-        node.slot = slot_;
-        const NodeId id = function_.add(node, inputs);
-        function_.blocks[block_].nodes.push_back(id);
-        return id;
-    }
-    NodeId constant(std::int64_t value) { return append({.opcode = Opcode::Constant, .imm = value}, {}); }
-
-    void connect(BlockId from, unsigned side, BlockId to) {
-        function_.blocks[from].successors[side] = to;
-        function_.blocks[to].predecessors.push_back(from);
     }
 
     BlockId make_block() {
@@ -133,22 +117,14 @@ class Expander {
     /// Moves what follows node `at` to a new block, which has no predecessors yet; the node itself goes.
     BlockId split(BlockId id, const std::vector<NodeId>& nodes, std::size_t at) {
         const BlockId rest = make_block();
-        const auto cut = nodes.begin() + static_cast<std::ptrdiff_t>(at);
-        function_.blocks[id].nodes.assign(nodes.begin(), cut);
-        function_.blocks[rest].nodes.assign(cut + 1, nodes.end());
-        for (const NodeId node : function_.blocks[rest].nodes) function_.nodes[node].block = rest;
-        std::swap(function_.blocks[rest].successors, function_.blocks[id].successors);
-        for (const BlockId next : function_.blocks[rest].successors) {
-            if (next != kNone) std::ranges::replace(function_.blocks[next].predecessors, id, rest);
-        }
+        const auto kept = static_cast<std::ptrdiff_t>(at);
+        function_.blocks[id].nodes.assign(nodes.begin(), nodes.begin() + kept);
+        move_rest(id, rest, std::span(nodes).subspan(at + 1));
         return rest;
     }
 
     const Module& module_;
-    Function& function_;
     Replacements replacements_;
-    BlockId block_ = 0;
-    std::uint32_t slot_ = 0;
     bool is_changed_ = false;
 };
 

@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "ir/block_writer.hpp"
 #include "ir/normalise.hpp"
-#include "ir/split_block.hpp"
 #include "spec/helpers.hpp"
 
 namespace ebpf::ir {
@@ -19,10 +19,10 @@ constexpr std::uint32_t kIndexBytes = 4;
 constexpr std::uint32_t kMostCopiedBytes = 64;
 constexpr std::int64_t kTooBig = -7;  ///< -E2BIG, what an update beyond the array returns
 
-class Expander {
+class Expander : BlockWriter {
   public:
     Expander(Function& function, const engine::Bindings& bindings)
-        : function_(function), bindings_(bindings), replacements_(function.nodes.size()) {}
+        : BlockWriter(function), bindings_(bindings), replacements_(function.nodes.size()) {}
 
     void run() {
         // Blocks that are made on the way hold what followed an update: they are looked at, too.
@@ -64,22 +64,11 @@ class Expander {
                map.shape.max_entries != 0 && map.element_stride != 0 && map.value_address != 0;
     }
 
-    NodeId append(Node node, std::initializer_list<NodeId> inputs) {
-        node.block = block_;
-        node.slot = slot_;
-        const NodeId id = function_.add(node, inputs);
-        function_.blocks[block_].nodes.push_back(id);
-        return id;
-    }
-
     /// Makes another node of the call, whose users stay as they are.
     void become(NodeId call, Node node, std::initializer_list<NodeId> inputs) {
         const NodeId made = append(node, inputs);
         function_.nodes[call] = function_.nodes[made];
         function_.blocks[block_].nodes.back() = call;
-    }
-    NodeId constant(std::uint64_t value) {
-        return append({.opcode = Opcode::Constant, .imm = static_cast<std::int64_t>(value)}, {});
     }
 
     /// The region of what a helper's argument points to, as far as that is plain.
@@ -137,11 +126,11 @@ class Expander {
         const NodeId index = load_index(function_.input(call, 1));
         const NodeId entries = constant(map.shape.max_entries);
         append({.opcode = Opcode::Branch, .width = Width::W32, .condition = JumpOp::Lt}, {index, entries});
-        move_rest(function_, from, rest, after);
-        connect(function_, from, 0, inside);
-        connect(function_, from, 1, outside);
-        connect(function_, inside, 0, rest);
-        connect(function_, outside, 0, rest);
+        move_rest(from, rest, after);
+        connect(from, 0, inside);
+        connect(from, 1, outside);
+        connect(inside, 0, rest);
+        connect(outside, 0, rest);
         block_ = inside;
         copy_value(function_.input(call, 2), element_address(call, map, index), map.shape.value_size);
         const NodeId done = constant(0);
@@ -175,11 +164,8 @@ class Expander {
         }
     }
 
-    Function& function_;
     const engine::Bindings& bindings_;
     Replacements replacements_;
-    BlockId block_ = 0;
-    std::uint32_t slot_ = 0;
     bool is_changed_ = false;  ///< there are new blocks
 };
 
