@@ -41,8 +41,10 @@ bool is_jit_missing(Status status) {
 }  // namespace
 
 bool starts_on_interpreter(const CompileInput& input) {
-    return input.engine == spec::Engine::Auto && !input.policy.is_code_integrity_enforced &&
-           jit::host_architecture().has_value() && input.code.size() > kMostSlotsTranslatedAtOnce;
+    const auto host = jit::host_architecture();
+    // Not on Windows: under Wine, one run in four of the test stood still for good.
+    return host && *host != jit::Architecture::X64Windows && input.engine == spec::Engine::Auto &&
+           !input.policy.is_code_integrity_enforced && input.code.size() > kMostSlotsTranslatedAtOnce;
 }
 
 Result<Compiled> translate(const CompileInput& input) {

@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "helpers/helpers.hpp"
-#include "jit/jit.hpp"
 #include "service/compile.hpp"
 
 namespace ebpf::service {
@@ -31,9 +30,6 @@ void move_up(Service& service, const Climber& climber) {
 }  // namespace
 
 bool has_way_up(Service& service) {
-    // Under Wine, one run in four of the test stood still for good.
-    const auto host = jit::host_architecture();
-    if (!host || *host == jit::Architecture::X64Windows) return false;
     try {
         return service.background().waiting() < kMostWaiting;
     } catch (const std::system_error&) {
