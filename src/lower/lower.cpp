@@ -2,8 +2,8 @@
 #include "lower/lower.hpp"
 
 #include <fmt/format.h>
-#include <algorithm>
 
+#include <algorithm>
 #include <limits>
 #include <utility>
 
