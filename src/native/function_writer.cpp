@@ -77,7 +77,7 @@ bool FunctionWriter::is_in_frame(const Value& value, std::int64_t offset, std::i
 std::string FunctionWriter::location(std::uint8_t number, std::int64_t offset, std::uint8_t size) {
     const Value& value = values_[number];
     if (is_in_frame(value, offset, size)) return frame(value.number + offset);
-    const std::string base = fmt::format("ebpf_pointer({})", read(number));
+    std::string base = fmt::format("ebpf_pointer({})", read(number));
     if (offset == 0) return base;
     return fmt::format("{} {} {}", base, offset < 0 ? '-' : '+', offset < 0 ? -offset : offset);
 }
@@ -174,14 +174,14 @@ void FunctionWriter::open_loop(bool is_fallen_into) {
     if (found == loops_.end()) return;
     const Loop& loop = found->second;
     const bool has_one_entry = is_fallen_into && !targets_.contains(slot_);
-    const auto count = has_one_entry ? count_rounds(*input().code, loop, values_) : std::nullopt;
-    if (count && loop.is_straight) {
+    const auto rounds = has_one_entry ? count_rounds(*input().code, loop, values_) : std::nullopt;
+    if (rounds && loop.is_straight) {
         const std::uint64_t slots = loop.last - loop.header + 1U;
-        if (count->rounds <= kMostRounds && count->rounds * slots <= kMostStraight)
-            line(fmt::format("EBPF_UNROLL({})", count->rounds));
+        if (*rounds <= kMostRounds && *rounds * slots <= kMostStraight)
+            line(fmt::format("EBPF_UNROLL({})", *rounds));
     }
     line("do {");
-    open_.push_back({loop, count.has_value()});
+    open_.push_back({loop, rounds.has_value()});
 }
 
 /// Ends loops with their test. Returns whether that is the instruction at hand.

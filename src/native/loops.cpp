@@ -125,7 +125,7 @@ std::map<std::uint32_t, Loop> find_loops(const isa::Code& code, Range range) {
     return loops;
 }
 
-std::optional<Count> count_rounds(const isa::Code& code, const Loop& loop, const Values& before) {
+std::optional<std::uint64_t> count_rounds(const isa::Code& code, const Loop& loop, const Values& before) {
     const isa::Instruction& test = code[loop.test];
     const spec::FormSpec& form = test.spec();
     if (form.family != Family::Branch || form.source != Source::Imm || form.jump == JumpOp::Set) return {};
@@ -140,8 +140,7 @@ std::optional<Count> count_rounds(const isa::Code& code, const Loop& loop, const
     if (!is_sum || code[*slot].imm == 0) return {};
     const std::int64_t step = change.alu == AluOp::Add ? code[*slot].imm : -code[*slot].imm;
     const JumpOp op = loop.test == loop.last ? form.jump : isa::opposite(form.jump);
-    const auto rounds = rounds_of(start.number, step, op, test.imm);
-    return rounds ? std::optional(Count{*rounds}) : std::nullopt;
+    return rounds_of(start.number, step, op, test.imm);
 }
 
 }  // namespace ebpf::native

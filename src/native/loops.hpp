@@ -24,14 +24,10 @@ struct Loop {
 /// stay inside `range`. Cost: jumps times loops.
 std::map<std::uint32_t, Loop> find_loops(const isa::Code& code, Range range);
 
-/// What is known of a loop whose test compares a register with an immediate, where that register starts from
-/// a known number and each round adds a constant to it: at the test it lies in [0, 2^32).
-struct Count {
-    std::uint64_t rounds = 0;  ///< if nothing else ends the loop; else at most
-};
-
-/// Returns what counts the rounds of `loop`, if something does. `before`: values when it is entered from
-/// above. Cost: linear in the loop.
-std::optional<Count> count_rounds(const isa::Code& code, const Loop& loop, const Values& before);
+/// Returns how many rounds `loop` does, at most if something else can end it, where its test compares a
+/// register with an immediate, that register starts from a known number, and each round adds a constant to
+/// it: at the test it then lies in [0, 2^32). `before`: values when it is entered from above. Cost: linear in
+/// the loop.
+std::optional<std::uint64_t> count_rounds(const isa::Code& code, const Loop& loop, const Values& before);
 
 }  // namespace ebpf::native
