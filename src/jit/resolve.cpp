@@ -8,7 +8,8 @@ namespace ebpf::jit {
 namespace {
 
 // Groups of moves around the thing with index x, in order. Results leave fixed registers after x - 1.
-enum Phase : std::uint32_t { kAfterPrevious, kBefore, kBlockEnd, kPhases };
+enum Phase : std::uint32_t { AfterPrevious, Before, BlockEnd };
+constexpr std::uint32_t kPhases = 3;
 
 std::uint32_t group_at(Point point, Phase phase) {
     return point / kPointsPerIndex * kPhases + phase;
@@ -94,8 +95,9 @@ void Resolver::note_used(const RegisterFile& file) {
     for (const Piece& piece : intervals_->pieces) {
         if (piece.reg != kNoRegister) used.add(piece.reg);
     }
-    for (Register r = 0; r < intervals_->busy.size(); ++r) {
-        if (!intervals_->busy[r].empty() && file.callee_saved.has(r)) used.add(r);
+    for (std::size_t i = 0; i < intervals_->busy.size(); ++i) {
+        const auto r = static_cast<Register>(i);
+        if (!intervals_->busy[i].empty() && file.callee_saved.has(r)) used.add(r);
     }
     result_->used = used;
 }
@@ -125,10 +127,10 @@ void Resolver::move_fixed(std::uint32_t instruction, ir::BlockId block) {
         if (operand.role == Role::Result) {
             const Value& value = intervals_->values[operand.value];
             if (value.use_end - value.use_begin == 1) continue;  // nothing but its definition
-            add(group_at(point + kPointsPerIndex, kAfterPrevious), fixed,
+            add(group_at(point + kPointsPerIndex, AfterPrevious), fixed,
                 location_at(operand.value, point + 3));
         } else {
-            add(group_at(point, kBefore), location_at(operand.value, point - 1), fixed);
+            add(group_at(point, Before), location_at(operand.value, point - 1), fixed);
         }
     }
 }
@@ -142,7 +144,7 @@ void Resolver::connect_pieces(ValueId value) {
         const Piece& late = pieces[early.next];
         const ir::BlockId block = intervals_->block_of(late.start);
         if (early.end != late.start || late.start == intervals_->block_start(block)) continue;
-        add(group_at(late.start, kBefore), location_of(early), location_of(late), value);
+        add(group_at(late.start, Before), location_of(early), location_of(late), value);
     }
 }
 
@@ -197,8 +199,8 @@ void Resolver::add_on_edge(ir::BlockId from_block, ir::BlockId to_block, Locatio
                            ValueId value) {
     const bool is_only_way = function_->blocks[from_block].successors[1] == ir::kNone;
     const std::uint32_t group = is_only_way
-                                    ? group_at(intervals_->block_end(from_block) - kPointsPerIndex, kBlockEnd)
-                                    : group_at(intervals_->block_start(to_block), kBefore);
+                                    ? group_at(intervals_->block_end(from_block) - kPointsPerIndex, BlockEnd)
+                                    : group_at(intervals_->block_start(to_block), Before);
     add(group, from, to, value);
 }
 
@@ -222,7 +224,7 @@ void Resolver::store_at_definitions() {
         }
         spill_weight_[value] = ~std::uint64_t{0};
         const Point next = first.start / kPointsPerIndex * kPointsPerIndex + kPointsPerIndex;
-        add(group_at(next, kBefore), Location::in(first.reg), Location::slot(intervals_->values[value].slot));
+        add(group_at(next, Before), Location::in(first.reg), Location::slot(intervals_->values[value].slot));
     }
     std::erase_if(pending_, [&](const Pending& it) {
         return it.value != ir::kNone && spill_weight_[it.value] == ~std::uint64_t{0};

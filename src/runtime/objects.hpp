@@ -137,8 +137,7 @@ class Ref {
         requires(!std::same_as<U, T>)
     Ref(Ref<U>&& other) noexcept : object_(other.detach()) {}
     Ref& operator=(const Ref& other) noexcept {
-        Ref copy(other);
-        std::swap(object_, copy.object_);
+        if (this != &other) *this = Ref(other);
         return *this;
     }
     Ref& operator=(Ref&& other) noexcept {

@@ -222,9 +222,9 @@ class Runner {
         interp::Refusal refusal;
         auto compiled = interp::compile(code_, host_->bindings(), {interp::Dispatch::Stepping, &refusal});
         if (!compiled) {
-            const Step stop = refused(compiled.error(), refusal.slot, "",
-                                      fmt::format("instruction {}: {} {}: {}", refusal.slot, refusal.what,
-                                                  refusal.value, status_text(compiled.error())));
+            Step stop = refused(compiled.error(), refusal.slot, "",
+                                fmt::format("instruction {}: {} {}: {}", refusal.slot, refusal.what,
+                                            refusal.value, status_text(compiled.error())));
             if (!stop->is_passed) return stop;
             outcome_.forms.push_back(code_[refusal.slot].form);
             return {};  // the engine has to refuse it, too

@@ -31,7 +31,7 @@ std::string first_failure(const verifier::Report& report) {
 
 std::string compare_verdict(const ExpectedVerdict& expected, const verifier::Report& report) {
     const bool is_accepted = report.verdict == verifier::Verdict::Accept;
-    const std::string got = is_accepted ? "accepted" : first_failure(report);
+    std::string got = is_accepted ? "accepted" : first_failure(report);
     if (expected.is_accepted) return is_accepted ? std::string() : "expected acceptance, got " + got;
     if (is_accepted) return fmt::format("expected rejection {}, got acceptance", expected.rule);
     if (report.failures.empty()) return got;

@@ -88,7 +88,7 @@ bool is_function(engine::RelocationKind kind) {
 constexpr unsigned kFirstKept = 19;
 constexpr unsigned kLastKept = 29;
 constexpr std::int64_t kKeptValue = 0x1234567800000000;
-constexpr std::size_t kStackBytes = 128 * 1024;
+constexpr std::size_t kStackBytes = std::size_t{128} * 1024;
 constexpr unsigned kReturnAddress = 30;
 constexpr unsigned kStackPointer = 31;
 

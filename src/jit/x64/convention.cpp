@@ -6,7 +6,7 @@ namespace {
 
 // Without rsp all registers are allocatable; vector registers serve for moves between slots. Registers that
 // need no prefix come first, those that a callee saves last.
-const Convention kSystemV{
+const Convention system_v{
     .arguments = {kRdi, kRsi, kRdx, kRcx, kR8, kR9},
     .argument_registers = 6,
     .local_arguments = {kRdi, kRsi, kRdx, kRcx, kR8, kR9},
@@ -18,7 +18,7 @@ const Convention kSystemV{
              .callee_saved = registers(kRbx, kRbp, kR12, kR13, kR14, kR15),
              .call_clobbered = registers(kRax, kRcx, kRdx, kRsi, kRdi, kR8, kR9, kR10, kR11)}};
 
-const Convention kWindows{.arguments = {kRcx, kRdx, kR8, kR9, kNoRegister, kNoRegister},
+const Convention windows{.arguments = {kRcx, kRdx, kR8, kR9, kNoRegister, kNoRegister},
                           .argument_registers = 4,
                           .local_arguments = {kRcx, kRdx, kR8, kR9, kR10, kR11},
                           .home_bytes = 32,
@@ -32,7 +32,7 @@ const Convention kWindows{.arguments = {kRcx, kRdx, kR8, kR9, kNoRegister, kNoRe
 }  // namespace
 
 const Convention& convention(Architecture architecture) {
-    return architecture == Architecture::X64Windows ? kWindows : kSystemV;
+    return architecture == Architecture::X64Windows ? windows : system_v;
 }
 
 }  // namespace ebpf::jit::x64

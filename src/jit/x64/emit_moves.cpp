@@ -8,8 +8,8 @@ namespace ebpf::jit::x64 {
 namespace {
 
 // No calling convention keeps these, and bytecode has no use for them: scratch for moves between slots.
-const Xbyak::Xmm kScratch(0);
-const Xbyak::Xmm kScratch2(1);
+const Xbyak::Xmm scratch(0);
+const Xbyak::Xmm scratch2(1);
 
 }  // namespace
 
@@ -70,17 +70,17 @@ void Emitter::emit_swap(const Move& move) {
         return;
     }
     if (move.from.is_slot() && move.to.is_slot()) {
-        code_.movq(kScratch, slot(move.from.index, 64));
-        code_.movq(kScratch2, slot(move.to.index, 64));
-        code_.movq(slot(move.from.index, 64), kScratch2);
-        code_.movq(slot(move.to.index, 64), kScratch);
+        code_.movq(scratch, slot(move.from.index, 64));
+        code_.movq(scratch2, slot(move.to.index, 64));
+        code_.movq(slot(move.from.index, 64), scratch2);
+        code_.movq(slot(move.to.index, 64), scratch);
         return;
     }
     const Register reg = move.from.is_register() ? move.from.reg() : move.to.reg();
     const std::uint32_t number = move.from.is_slot() ? move.from.index : move.to.index;
-    code_.movq(kScratch, slot(number, 64));
+    code_.movq(scratch, slot(number, 64));
     code_.mov(slot(number, 64), r64(reg));
-    code_.movq(r64(reg), kScratch);
+    code_.movq(r64(reg), scratch);
 }
 
 void Emitter::copy(Location to, Location from) {
@@ -88,13 +88,13 @@ void Emitter::copy(Location to, Location from) {
     if (from.is_register()) {
         code_.mov(slot(to.index, 64), r64(from.reg()));
     } else if (from.is_slot()) {
-        code_.movq(kScratch, slot(from.index, 64));
-        code_.movq(slot(to.index, 64), kScratch);
+        code_.movq(scratch, slot(from.index, 64));
+        code_.movq(slot(to.index, 64), scratch);
     } else {
-        code_.movq(kScratch, r64(kRax));
+        code_.movq(scratch, r64(kRax));
         make(kRax, from.index);
         code_.mov(slot(to.index, 64), r64(kRax));
-        code_.movq(r64(kRax), kScratch);
+        code_.movq(r64(kRax), scratch);
     }
 }
 

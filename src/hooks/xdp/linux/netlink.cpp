@@ -12,7 +12,7 @@
 namespace ebpf::hooks::xdp {
 namespace {
 
-constexpr std::size_t kReceiveBytes = 64 * 1024;
+constexpr std::size_t kReceiveBytes = std::size_t{64} * 1024;
 constexpr std::uint16_t kTypeMask = 0x3fff;  // without NLA_F_NESTED and NLA_F_NET_BYTEORDER
 constexpr int kTimeoutSeconds = 10;
 
