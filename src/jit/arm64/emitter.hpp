@@ -12,6 +12,7 @@
 #include "jit/allocation.hpp"
 #include "jit/arm64/selected.hpp"
 #include "jit/jit.hpp"
+#include "jit/layout.hpp"
 
 namespace ebpf::jit::arm64 {
 
@@ -69,7 +70,7 @@ class Emitter {
     bool emit_short_branch(const ir::Node& node, a64::Label* target, bool is_inverted);
     a64::MemOperand memory(std::uint32_t& operand);
     a64::Register whole_address(std::uint32_t& operand);
-    void jump_to(ir::BlockId target);
+    void jump_to(ir::BlockId block);
 
     // call.cpp: what leaves the function
     void emit_call(const ir::Node& node);
@@ -102,7 +103,8 @@ class Emitter {
     std::vector<a64::Label>* blocks_ = nullptr;
     a64::Label* exit_ = nullptr;
     std::uint32_t instruction_ = 0;
-    ir::BlockId block_ = 0;
+    Layout layout_;
+    std::size_t place_ = 0;  // in the layout
     bool is_program_ = false;
     std::int64_t frame_bytes_ = 0;  // below the saved registers: spill slots, then frame memory
     a64::CPURegList saved_;

@@ -219,10 +219,12 @@ Result<void> Emitter::emit(std::uint32_t index, const Selected& selected, const 
     masm_.Bind(&entries_[index]);
     translation_.functions.push_back(static_cast<std::uint32_t>(masm_.GetCursorOffset()));
     emit_prologue();
-    for (block_ = 0; block_ < blocks.size(); ++block_) {
-        masm_.Bind(&blocks[block_]);
+    layout_ = plan_layout(*function_, selected.selection, allocation);
+    for (place_ = 0; place_ < layout_.order.size(); ++place_) {
+        const ir::BlockId block = layout_.order[place_];
+        masm_.Bind(&blocks[block]);
         const auto& begin = selected.selection.block_begin;
-        for (std::uint32_t at = begin[block_]; at < begin[block_ + 1]; ++at) {
+        for (std::uint32_t at = begin[block]; at < begin[block + 1]; ++at) {
             EBPF_TRY_VOID(emit_instruction(at));
         }
     }

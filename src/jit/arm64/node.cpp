@@ -202,8 +202,9 @@ void Emitter::emit_select(const Node& node) {
     masm_.Csel(x(0), c, d, condition);
 }
 
-void Emitter::jump_to(ir::BlockId target) {
-    if (target != block_ + 1) masm_.B(&(*blocks_)[target]);
+void Emitter::jump_to(ir::BlockId block) {
+    const ir::BlockId target = layout_.target[block];
+    if (target != layout_.next(place_)) masm_.B(&(*blocks_)[target]);
 }
 
 /// Compare and branch in one instruction: with 0, a single bit, or the sign. False where there is none.
@@ -233,15 +234,13 @@ bool Emitter::emit_short_branch(const Node& node, a64::Label* target, bool is_in
 }
 
 void Emitter::emit_branch(const Node& node) {
-    const ir::Block& block = function_->blocks[block_];
-    const bool is_inverted = block.successors[0] == block_ + 1;
-    const ir::BlockId target = block.successors[is_inverted ? 1 : 0];
-    a64::Label* label = &(*blocks_)[target];
-    if (!emit_short_branch(node, label, is_inverted)) {
+    const Ways ways = ways_of(layout_, *function_, place_);
+    a64::Label* label = &(*blocks_)[ways.jump];
+    if (!emit_short_branch(node, label, ways.is_inverted)) {
         const a64::Condition condition = compare(node, 0);
-        masm_.B(label, is_inverted ? a64::InvertCondition(condition) : condition);
+        masm_.B(label, ways.is_inverted ? a64::InvertCondition(condition) : condition);
     }
-    jump_to(block.successors[is_inverted ? 0 : 1]);
+    jump_to(ways.rest);
 }
 
 /// The memory that the node's access goes to; `operand` moves behind the operands of the address.
@@ -388,11 +387,11 @@ void Emitter::emit_node(const Node& node) {
         case Opcode::PacketLoad:
             return emit_packet_load(node);
         case Opcode::Jump:
-            return jump_to(function_->blocks[block_].successors[0]);
+            return jump_to(function_->blocks[layout_.order[place_]].successors[0]);
         case Opcode::Branch:
             return emit_branch(node);
         case Opcode::Return:
-            if (block_ + 1 != function_->blocks.size()) masm_.B(exit_);
+            if (place_ + 1 != layout_.order.size()) masm_.B(exit_);
             return;
         case Opcode::Constant:  // made where it is needed
         case Opcode::MapHandle:

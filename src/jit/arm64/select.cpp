@@ -487,15 +487,15 @@ class Selector {
 }  // namespace
 
 const RegisterFile& register_file() {
-    static const RegisterFile kFile = [] {
-        RegisterFile file;
-        for (Register r = 0; r <= 15; ++r) file.allocatable.push_back(r);
-        for (Register r = 19; r <= 28; ++r) file.allocatable.push_back(r);
-        file.callee_saved = kCalleeSaved;
-        file.call_clobbered = kCallerSaved;
-        return file;
+    static const RegisterFile file = [] {
+        RegisterFile all;
+        for (Register r = 0; r <= 15; ++r) all.allocatable.push_back(r);
+        for (Register r = 19; r <= 28; ++r) all.allocatable.push_back(r);
+        all.callee_saved = kCalleeSaved;
+        all.call_clobbered = kCallerSaved;
+        return all;
     }();
-    return kFile;
+    return file;
 }
 
 void select(const ir::Function& function, bool is_program, const Options& options, Selected& selected) {

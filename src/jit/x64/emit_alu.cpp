@@ -67,17 +67,33 @@ void Emitter::emit_alu() {
     Location a = at(shape_->a);
     if (shape_->has_imm) {
         load(result, a, shape_->width);
-        return alu_imm(node().opcode, to, static_cast<std::uint32_t>(shape_->imm));
+        alu_imm(node().opcode, to, static_cast<std::uint32_t>(shape_->imm));
+        return note_flags();
     }
     if (shape_->has_memory) {
         load(result, a, shape_->width);
-        return alu(node().opcode, to, memory(bits()));
+        alu(node().opcode, to, memory(bits()));
+        return note_flags();
     }
     Location b = at(shape_->b);
     // The result may be where b was; only commutative operations allow that.
     if (b == Location::in(result)) std::swap(a, b);
     load(result, a, shape_->width);
     with(b, bits(), [&](const Xbyak::Operand& from) { alu(node().opcode, to, from); });
+    note_flags();
+}
+
+// The flags tell whether the result is zero, until the next instruction; a product's do not.
+void Emitter::note_flags() {
+    if (node().opcode == ir::Opcode::Mul) return;
+    flags_at_ = here();
+    flags_of_ = reg_at(shape_->result);
+    flags_bits_ = bits();
+}
+
+bool Emitter::is_in_flags(Register r, int size) const {
+    const bool is_zero_test = shape_->condition == spec::JumpOp::Eq || shape_->condition == spec::JumpOp::Ne;
+    return is_zero_test && flags_at_ == here() && flags_of_ == r && flags_bits_ == size;
 }
 
 void Emitter::emit_add_scaled() {
@@ -198,7 +214,7 @@ Emitter::Condition Emitter::emit_condition() {
     } else if (shape_->has_imm) {
         const Location a = at(shape_->a);
         if (!shape_->is_test && shape_->imm == 0 && a.is_register()) {
-            code_.test(gp(a.reg(), size), gp(a.reg(), size));
+            if (!is_in_flags(a.reg(), size)) code_.test(gp(a.reg(), size), gp(a.reg(), size));
         } else if (shape_->is_test && a.is_register() && shape_->imm >= 0 && shape_->imm <= 0xff) {
             code_.test(r8(a.reg()), imm);
         } else {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Frame, order of blocks, jumps.
+// Frame and jumps.
 #include <algorithm>
 
 #include "jit/x64/emitter.hpp"
@@ -30,7 +30,7 @@ std::size_t Emitter::bytes_needed(const Selected& selected, const Allocation& al
 std::size_t Emitter::run(Emitted& emitted) {
     emitted_ = &emitted;
     plan_frame();
-    plan_layout();
+    layout_ = plan_layout(source_.function, source_.selected.selection, source_.allocation);
     estimate_sizes();
     while (!emit_all()) {
     }
@@ -45,7 +45,7 @@ void Emitter::plan_frame() {
     std::int64_t bytes = 0;
     if (source_.selected.has_calls) {
         bytes += convention.home_bytes;
-        if (source_.selected.has_stack_arguments) bytes += 2 * kSlotBytes;
+        if (source_.selected.has_stack_arguments) bytes += std::int64_t{2} * kSlotBytes;
     }
     slots_at_ = bytes;
     bytes += std::int64_t{source_.allocation.slot_count} * kSlotBytes;
@@ -62,134 +62,6 @@ void Emitter::plan_frame() {
     frame_bias_ = 0;
 }
 
-ir::BlockId Emitter::resolved(ir::BlockId block) const {
-    return forward_[block];
-}
-
-void Emitter::plan_layout() {
-    const auto& blocks = source_.function.blocks;
-    const auto count = static_cast<ir::BlockId>(blocks.size());
-    const auto& begin = source_.selected.selection.block_begin;
-    forward_.resize(count);
-    std::vector<ir::BlockId> order;
-    // From the end, so that chains of empty blocks are short-cut; one that jumps back is kept.
-    for (ir::BlockId block = count; block-- > 0;) {
-        const bool is_empty = begin[block + 1] - begin[block] == 1 &&
-                              source_.selected.shapes[begin[block]].form == Form::Jump &&
-                              source_.allocation.moves_before(begin[block]).empty();
-        const ir::BlockId next = blocks[block].successors[0];
-        forward_[block] = is_empty && next > block ? forward_[next] : is_empty && next < block ? next : block;
-    }
-    // A jump back leads to a block that may itself be a short cut.
-    for (ir::BlockId block = 0; block < count; ++block) {
-        for (ir::BlockId steps = 0; steps < count && forward_[forward_[block]] != forward_[block]; ++steps) {
-            forward_[block] = forward_[forward_[block]];
-        }
-    }
-    layout_.clear();
-    std::vector<ir::BlockId> exits;
-    for (ir::BlockId block = 0; block < count; ++block) {
-        if (block != 0 && forward_[block] != block) continue;
-        if (is_early_exit(block)) {
-            merge_exit(block, exits);
-        } else {
-            layout_.push_back(block);
-        }
-    }
-    is_loop_top_.assign(count, false);
-    rotate_loops(layout_);
-    layout_.insert(layout_.end(), exits.begin(), exits.end());
-}
-
-// Whether the block is one side of a branch, does nothing but return, and the other side does more. Such
-// tests are mostly passed, and the way on is better not jumped over.
-bool Emitter::is_early_exit(ir::BlockId block) const {
-    const auto returns = [&](ir::BlockId it) {
-        const std::uint32_t first = source_.selected.selection.block_begin[it];
-        if (source_.selected.selection.block_begin[it + 1] - first != 1) return false;
-        return source_.selected.shapes[first].form == Form::Return;
-    };
-    const auto leaves = [&](ir::BlockId it) {
-        const std::uint32_t first = source_.selected.selection.block_begin[it];
-        if (source_.selected.selection.block_begin[it + 1] - first != 1) return false;
-        return returns(it) || (source_.selected.shapes[first].form == Form::Jump &&
-                               returns(resolved(source_.function.blocks[it].successors[0])));
-    };
-    const ir::Block& it = source_.function.blocks[block];
-    if (it.predecessors.size() != 1 || !leaves(block)) return false;
-    const auto& ways = source_.function.blocks[it.predecessors[0]].successors;
-    return ways[1] != ir::kNone && !leaves(resolved(ways[0] == block ? ways[1] : ways[0]));
-}
-
-// Adds an exit, or leads it to one that does the same.
-void Emitter::merge_exit(ir::BlockId block, std::vector<ir::BlockId>& exits) {
-    constexpr std::size_t kMostCompared = 16;
-    const auto& begin = source_.selected.selection.block_begin;
-    const auto same_move = [](const Move& a, const Move& b) {
-        return a.from == b.from && a.to == b.to && a.is_swap == b.is_swap;
-    };
-    const auto target = [&](ir::BlockId it) {
-        const ir::BlockId next = source_.function.blocks[it].successors[0];
-        return next == ir::kNone ? next : resolved(next);
-    };
-    for (std::size_t i = exits.size() - std::min(exits.size(), kMostCompared); i < exits.size(); ++i) {
-        // Two blocks that return by themselves return different values.
-        if (target(exits[i]) != target(block) || target(block) == ir::kNone) continue;
-        if (!std::ranges::equal(source_.allocation.moves_before(begin[exits[i]]),
-                                source_.allocation.moves_before(begin[block]), same_move)) {
-            continue;
-        }
-        forward_[block] = exits[i];
-        return;
-    }
-    exits.push_back(block);
-}
-
-// Puts a loop's test at its end: the header, if it may leave the loop, goes behind the block that jumps back
-// to it. Saves a jump in each round. Inner loops first.
-void Emitter::rotate_loops(std::vector<ir::BlockId>& order) {
-    const auto& blocks = source_.function.blocks;
-    std::vector<std::size_t> place(blocks.size(), order.size());
-    for (std::size_t i = 0; i < order.size(); ++i) place[order[i]] = i;
-    for (std::size_t i = order.size(); i-- > 0;) {
-        const ir::BlockId header = order[i];
-        if (place[header] != i) continue;  // moved as part of an inner loop
-        std::size_t last = order.size();
-        for (const ir::BlockId from : blocks[header].predecessors) {
-            if (from < header) continue;
-            // An empty block that jumps back has no place; the blocks before it in order have.
-            ir::BlockId block = from;
-            while (block > header && place[block] == order.size()) --block;
-            if (last == order.size() || place[block] > last) last = place[block];
-        }
-        if (last == order.size()) continue;
-        const auto is_inside = [&](ir::BlockId block) {
-            const ir::BlockId target = resolved(block);
-            return std::find(order.begin() + static_cast<std::ptrdiff_t>(i),
-                             order.begin() + static_cast<std::ptrdiff_t>(last) + 1,
-                             target) != order.begin() + static_cast<std::ptrdiff_t>(last) + 1;
-        };
-        const ir::Block& first = blocks[header];
-        const bool leaves = first.successors[1] != ir::kNone &&
-                            is_inside(first.successors[0]) != is_inside(first.successors[1]);
-        const ir::Block& end = blocks[order[last]];
-        const bool ends_with_jump = end.successors[1] == ir::kNone && end.successors[0] != ir::kNone &&
-                                    resolved(end.successors[0]) == header;
-        if (leaves && ends_with_jump && last > i && header != 0) {
-            std::rotate(order.begin() + static_cast<std::ptrdiff_t>(i),
-                        order.begin() + static_cast<std::ptrdiff_t>(i) + 1,
-                        order.begin() + static_cast<std::ptrdiff_t>(last) + 1);
-            for (std::size_t k = i; k <= last; ++k) place[order[k]] = k;
-        }
-        // Alignment pays where most time is spent: in loops without loops inside.
-        bool is_innermost = true;
-        for (std::size_t k = i; k <= last; ++k) {
-            if (blocks[order[k]].loop_depth > first.loop_depth) is_innermost = false;
-        }
-        if (is_innermost && source_.options.tier == Tier::Full) is_loop_top_[order[i]] = true;
-    }
-}
-
 // Only a guess, for choosing between short and long jumps; a wrong one costs a second emission.
 void Emitter::estimate_sizes() {
     constexpr std::uint32_t kPerInstruction = 5;
@@ -198,7 +70,7 @@ void Emitter::estimate_sizes() {
     estimate_.assign(source_.function.blocks.size() + 1, 0);
     std::uint32_t total = 0;
     const auto& begin = source_.selected.selection.block_begin;
-    for (const ir::BlockId block : layout_) {
+    for (const ir::BlockId block : layout_.order) {
         estimate_[block] = total;
         total += (begin[block + 1] - begin[block]) * kPerInstruction + kPerJump;
         total +=
@@ -219,7 +91,7 @@ bool Emitter::emit_all() {
     const auto exit_block = static_cast<ir::BlockId>(source_.function.blocks.size());
     block_offset_.assign(exit_block + 1, kUnknown);
     emit_prologue();
-    for (std::size_t place = 0; place < layout_.size(); ++place) emit_block(place);
+    for (std::size_t place = 0; place < layout_.order.size(); ++place) emit_block(place);
     const bool has_exit =
         std::ranges::any_of(fixups_, [&](const Fixup& fixup) { return fixup.target == exit_block; });
     if (has_exit) {
@@ -249,10 +121,13 @@ void Emitter::emit_epilogue() {
 }
 
 void Emitter::emit_block(std::size_t place) {
-    const ir::BlockId block = layout_[place];
-    if (is_loop_top_[block] && place > 0) code_.align(kLoopAlignment);
+    const ir::BlockId block = layout_.order[place];
+    const ir::BlockId next = layout_.next(place);
+    const bool is_aligned = layout_.is_loop_top[block] && source_.options.tier == Tier::Full;
+    if (is_aligned && place > 0) code_.align(kLoopAlignment);
     block_offset_[block] = here();
-    estimated_here_ = place + 1 < layout_.size() ? estimate_[layout_[place + 1]] : estimate_.back();
+    estimated_here_ = next != ir::kNone ? estimate_[next] : estimate_.back();
+    flags_at_ = kUnknown;
     const auto& begin = source_.selected.selection.block_begin;
     const std::uint32_t last = begin[block + 1] - 1;
     for (std::uint32_t i = begin[block]; i < last; ++i) emit_instruction(i);
@@ -334,31 +209,24 @@ void Emitter::emit_instruction(std::uint32_t index) {
 
 void Emitter::emit_terminator(std::uint32_t index, std::size_t place) {
     emit_instruction(index);
-    const ir::BlockId block = layout_[place];
-    const ir::BlockId next = place + 1 < layout_.size() ? layout_[place + 1] : ir::kNone;
-    const auto& successors = source_.function.blocks[block].successors;
+    const ir::BlockId next = layout_.next(place);
     if (shape_->form == Form::Return) return emit_epilogue();
     if (shape_->form == Form::Jump) {
-        const ir::BlockId target = resolved(successors[0]);
+        const ir::BlockId target =
+            layout_.target[source_.function.blocks[layout_.order[place]].successors[0]];
         if (target == next) return;
         // Where the target only returns, returning here is shorter for the processor.
-        const auto& begin = source_.selected.selection.block_begin;
-        if (begin[target + 1] - begin[target] == 1 &&
-            source_.selected.shapes[begin[target]].form == Form::Return) {
-            emit_instruction(begin[target]);
+        if (is_only(source_.function, source_.selected.selection, target, ir::Opcode::Return)) {
+            emit_instruction(source_.selected.selection.block_begin[target]);
             return emit_epilogue();
         }
         return jump(Condition::Always, target);
     }
     const Condition condition = emit_condition();
-    const ir::BlockId yes = resolved(successors[0]);
-    const ir::BlockId no = resolved(successors[1]);
-    if (yes == next) {
-        if (no != next) jump(static_cast<Condition>(static_cast<std::uint8_t>(condition) ^ 1U), no);
-        return;
-    }
-    jump(condition, yes);
-    if (no != next) jump(Condition::Always, no);
+    const Ways ways = ways_of(layout_, source_.function, place);
+    const auto inverted = static_cast<Condition>(static_cast<std::uint8_t>(condition) ^ 1U);
+    if (ways.jump != next) jump(ways.is_inverted ? inverted : condition, ways.jump);
+    if (ways.rest != next) jump(Condition::Always, ways.rest);
 }
 
 void Emitter::jump(Condition condition, ir::BlockId target) {

@@ -10,6 +10,7 @@
 #include "ir/ir.hpp"
 #include "jit/allocation.hpp"
 #include "jit/jit.hpp"
+#include "jit/layout.hpp"
 #include "jit/x64/select.hpp"
 
 namespace ebpf::jit::x64 {
@@ -70,12 +71,7 @@ class Emitter {
 
     // emit_function.cpp
     void plan_frame();
-    void plan_layout();
-    bool is_early_exit(ir::BlockId block) const;
-    void merge_exit(ir::BlockId block, std::vector<ir::BlockId>& exits);
-    void rotate_loops(std::vector<ir::BlockId>& order);
     void estimate_sizes();
-    ir::BlockId resolved(ir::BlockId block) const;
     bool emit_all();
     void emit_prologue();
     void emit_epilogue();
@@ -99,6 +95,8 @@ class Emitter {
 
     // emit_alu.cpp
     void emit_alu();
+    void note_flags();
+    bool is_in_flags(Register r, int bits) const;
     bool emit_short_add(Register result);
     bool emit_short_multiply(Register result);
     void emit_add_scaled();
@@ -179,9 +177,7 @@ class Emitter {
     std::int64_t slots_at_ = 0;
     std::int64_t memory_end_ = 0;
 
-    std::vector<ir::BlockId> layout_;
-    std::vector<ir::BlockId> forward_;  ///< by block: where an empty block leads, or itself
-    std::vector<bool> is_loop_top_;
+    Layout layout_;
     std::vector<std::uint32_t> estimate_;      ///< by block: bytes before it in the layout, roughly
     std::vector<std::uint32_t> block_offset_;  ///< kNone: not yet emitted; one more for the common exit
     std::vector<Fixup> fixups_;
@@ -189,6 +185,11 @@ class Emitter {
     std::uint32_t next_ordinal_ = 0;
     std::uint32_t estimated_here_ = 0;
     std::uint64_t key_state_ = 0;
+
+    // the last result that the flags tell of: whether it is zero
+    std::uint32_t flags_at_ = ir::kNone;  ///< where its instruction ends; kNone: there is none
+    Register flags_of_ = kNoRegister;
+    int flags_bits_ = 0;
 };
 
 }  // namespace ebpf::jit::x64
