@@ -15,12 +15,13 @@ namespace {
 
 constexpr std::size_t kMaxLibraryBytes = std::size_t{256} << 20U;
 
-// Addresses are numbers in BPF: arithmetic on them wraps (-fwrapv). Code of one file calls nothing of others.
+// Addresses are numbers in BPF: arithmetic on them wraps (-fwrapv). Images need no library.
 std::vector<std::string> arguments_for(const BuildOptions& options, const std::string& compiler,
                                        const std::string& folder) {
     std::vector<std::string> arguments{compiler,  "-std=gnu11",      "-O2",
                                        "-fwrapv", "-fno-math-errno", "-shared"};
-    if (options.target == Target::Host) arguments.insert(arguments.end(), {"-fPIC", "-fvisibility=hidden"});
+    if (options.target == Target::Host)
+        arguments.insert(arguments.end(), {"-fPIC", "-fvisibility=hidden", "-nostdlib"});
     arguments.insert(arguments.end(), {"-Wall", "-Wextra", "-I", folder});
     arguments.insert(arguments.end(), options.options.begin(), options.options.end());
     arguments.insert(arguments.end(), {"-o", folder + "/image.library", folder + "/image.c"});

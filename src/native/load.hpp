@@ -21,9 +21,9 @@ namespace ebpf::native {
 /// loaded. Threads: any, for every member.
 class ImageLibrary {
   public:
-    /// Loads a copy of `bytes` and checks the table; see platform::load_library(). Constructors of the
-    /// library run: who may hand in an image decides the caller. Errors: Malformed - no library of this host,
-    /// or without a table; Truncated; VersionMismatch - the table's version
+    /// Loads a copy of `bytes` and checks the table; see platform::load_library(). Who may
+    /// hand in an image decides the caller. Errors: NotSupported - it needs what images may not; Malformed -
+    /// no library of this host, or without a table; Truncated; VersionMismatch - the table's version
     ///   or sizes; Environment.
     static Result<std::shared_ptr<const ImageLibrary>> load(std::span<const std::byte> bytes);
     ~ImageLibrary() { platform::unload_library(library_); }
