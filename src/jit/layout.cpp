@@ -151,8 +151,8 @@ std::size_t Planner::last_of_loop(std::size_t first) const {
 
 // Turns a loop round, so that another block of it comes first:
 // - The second, if the header may leave the loop and the last block jumps to it: the test is then at the end.
-// - The last, if that may leave the loop and is mostly jumped to, as by `continue`: from there on to the
-//   header is then no jump.
+// - The last, if that may leave the loop, the block before it may too, and others jump to it, as by
+//   `continue`: no jump is then needed from it to the header, and the block before it jumps instead of not.
 void Planner::rotate(std::size_t first, std::size_t last) {
     const auto is_inside = [&](BlockId block) {
         const std::size_t place = layout_.place[target(block)];
@@ -170,7 +170,7 @@ void Planner::rotate(std::size_t first, std::size_t last) {
     const auto behind = layout_.order.begin() + static_cast<std::ptrdiff_t>(last) + 1;
     if (jumps_back && may_leave(at(first))) {
         std::rotate(begin, begin + 1, behind);
-    } else if (may_leave(end) && end.predecessors.size() > 1 && at(last - 1).successors[1] != ir::kNone) {
+    } else if (may_leave(end) && end.predecessors.size() > 1 && may_leave(at(last - 1))) {
         std::rotate(begin, behind - 1, behind);
     } else {
         return;

@@ -19,15 +19,15 @@ const Convention system_v{
              .call_clobbered = registers(kRax, kRcx, kRdx, kRsi, kRdi, kR8, kR9, kR10, kR11)}};
 
 const Convention windows{.arguments = {kRcx, kRdx, kR8, kR9, kNoRegister, kNoRegister},
-                          .argument_registers = 4,
-                          .local_arguments = {kRcx, kRdx, kR8, kR9, kR10, kR11},
-                          .home_bytes = 32,
-                          .red_zone_bytes = 0,
-                          .probe_bytes = 4096,
-                          .file = {.allocatable = {kRax, kRcx, kRdx, kR8, kR9, kR10, kR11, kRbx, kRsi, kRdi,
-                                                   kRbp, kR12, kR13, kR14, kR15},
-                                   .callee_saved = registers(kRbx, kRbp, kRsi, kRdi, kR12, kR13, kR14, kR15),
-                                   .call_clobbered = registers(kRax, kRcx, kRdx, kR8, kR9, kR10, kR11)}};
+                         .argument_registers = 4,
+                         .local_arguments = {kRcx, kRdx, kR8, kR9, kR10, kR11},
+                         .home_bytes = 32,
+                         .red_zone_bytes = 0,
+                         .probe_bytes = 4096,
+                         .file = {.allocatable = {kRax, kRcx, kRdx, kR8, kR9, kR10, kR11, kRbx, kRsi, kRdi,
+                                                  kRbp, kR12, kR13, kR14, kR15},
+                                  .callee_saved = registers(kRbx, kRbp, kRsi, kRdi, kR12, kR13, kR14, kR15),
+                                  .call_clobbered = registers(kRax, kRcx, kRdx, kR8, kR9, kR10, kR11)}};
 
 }  // namespace
 
