@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Host-side contexts: what a hook fills in before it invokes a program. Programs never see these layouts:
- * their accesses to struct xdp_md or __sk_buff are rewritten to them when a program is loaded. C and C++. */
+ * their accesses to struct xdp_md, __sk_buff or bpf_sock_addr are rewritten to them when a program is loaded.
+ * C and C++. */
 #pragma once
 
 #include <stdint.h>
@@ -38,6 +39,23 @@ struct ebpf_skb_context {
     uint32_t ifindex;
     uint32_t hash;
     uint32_t cb[5];
+};
+
+/** Context of a bind or connect program: the address that the caller of bind() or connect() gave, and its
+ * socket. Addresses and ports are in network byte order. What the program writes is the address that is used.
+ * Fields of the other address family are 0. */
+struct ebpf_sock_addr_context {
+    uint32_t user_family; /**< AF_INET or AF_INET6, of the address */
+    uint32_t user_ip4;
+    union {
+        uint32_t user_ip6[4];
+        uint64_t user_ip6_pair[2];
+    };
+    uint32_t family;   /**< of the socket */
+    uint32_t type;     /**< SOCK_STREAM, ... */
+    uint32_t protocol; /**< IPPROTO_TCP, ... */
+    uint16_t user_port;
+    uint16_t reserved; /**< 0 */
 };
 
 /** Context of a `memory` program: r1 = data, r2 = length; there is no context structure that programs read.

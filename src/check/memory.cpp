@@ -38,6 +38,9 @@ bool check_context_field(const Program& program, const isa::Instruction& instruc
     const spec::ContextField* field =
         spec::find_context_field(program.type->context, instruction.offset, form.size);
     if (field == nullptr) return finding.fail(Rule::ContextField, reg, pointer, "there is no such field");
+    if ((field->attach & program.attach) == 0) {
+        return finding.fail(Rule::ContextField, reg, pointer, "the program's attach type has no such field");
+    }
     const bool is_whole =
         instruction.offset == static_cast<std::int64_t>(field->offset) && form.size == field->size;
     if (form.memory == spec::Access::Write) {
@@ -47,8 +50,11 @@ bool check_context_field(const Program& program, const isa::Instruction& instruc
         if (!is_whole) return finding.fail(Rule::ContextField, reg, pointer, "fields are written whole");
         return true;
     }
-    if (field->meaning != spec::FieldMeaning::Plain && (!is_whole || form.family != Family::Load)) {
+    if (!spec::is_number(field->meaning) && (!is_whole || form.family != Family::Load)) {
         return finding.fail(Rule::ContextField, reg, pointer, "the field is an address and is read whole");
+    }
+    if (field->meaning == spec::FieldMeaning::Whole && !is_whole) {
+        return finding.fail(Rule::ContextField, reg, pointer, "the field is read whole");
     }
     if (instruction.offset % form.size != 0) {
         return finding.fail(Rule::ContextField, reg, pointer,
@@ -162,6 +168,7 @@ Value load_context(const Program& program, const isa::Instruction& instruction) 
     EBPF_ASSERT(field != nullptr);
     switch (field->meaning) {
         case spec::FieldMeaning::Plain:
+        case spec::FieldMeaning::Whole:
             break;
         case spec::FieldMeaning::PacketStart:
             return make_pointer(Kind::Packet);

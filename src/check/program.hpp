@@ -26,6 +26,7 @@ struct MapView {
 struct Program {
     std::span<const isa::Instruction> code;
     const spec::ProgramTypeSpec* type = nullptr;
+    spec::AttachTypeMask attach = spec::kAnyAttach;  ///< what it is verified for; see spec::attach_mask()
     std::span<const MapView> maps;
     std::uint64_t memory_length = 0;
     bool is_gpl = false;

@@ -27,16 +27,35 @@ bool is_store(spec::Family family) {
 // Returns why `form` at `offset` cannot be an access to `field`, or nullptr.
 const char* misfit(const spec::FormSpec& form, std::int16_t offset, const spec::ContextField& field) {
     const bool is_whole = offset == static_cast<std::int64_t>(field.offset) && form.size == field.size;
-    if (field.meaning != spec::FieldMeaning::Plain) {
+    if (!spec::is_number(field.meaning)) {
         if (form.family != spec::Family::Load || !is_whole)
             return "the field is an address, which is loaded whole";
         return field.host_size == kAddressBytes ? nullptr : "the host keeps no address in the field";
     }
-    if (field.host_size != field.size) return "the host keeps the field in another size";
+    if (field.host_size > field.size) return "the host keeps more than the field holds";
     if (is_load(form.family)) return nullptr;
     if (!is_store(form.family)) return "only plain loads and stores can be rewritten";
     if (field.permission != spec::FieldPermission::ReadWrite) return "the field is read-only";
     return is_whole ? nullptr : "the field is stored whole";
+}
+
+Result<isa::Instruction> make(const spec::FormSpec& wanted, std::int64_t imm) {
+    const auto form = isa::find_form(wanted);
+    if (!form) return fail(Status::Internal, "the instruction table has no such form");
+    isa::Instruction instruction;
+    instruction.form = *form;
+    const spec::FormSpec& row = instruction.spec();
+    if (row.src == spec::FieldRule::Fixed) instruction.src = static_cast<std::uint8_t>(row.selector);
+    instruction.imm = imm;
+    return instruction;
+}
+
+/// A load of bytes that the host does not keep: they are 0.
+Result<isa::Instruction> zero_of(const isa::Instruction& load) {
+    EBPF_TRY(auto zero,
+             make({.family = spec::Family::Alu, .alu = spec::AluOp::Mov, .source = spec::Source::Imm}, 0));
+    zero.dst = load.dst;
+    return zero;
 }
 
 Result<isa::Instruction> rewrite(const isa::Instruction& instruction, spec::ContextId context) {
@@ -60,24 +79,19 @@ Result<isa::Instruction> rewrite(const isa::Instruction& instruction, spec::Cont
         return fail(Status::Internal,
                     fmt::format("host offset {} of field {} does not fit", host_offset, field->name));
     }
+    if (within >= field->host_size) return zero_of(instruction);
     isa::Instruction result = instruction;
     result.offset = static_cast<std::int16_t>(host_offset);
-    if (field->meaning == spec::FieldMeaning::Plain) return result;
-    const auto wide = isa::find_form({.family = spec::Family::Load, .size = kAddressBytes});
-    if (!wide) return fail(Status::Internal, "the instruction table has no 8-byte load");
-    result.form = *wide;
+    // What the host does not keep of a number is 0, the sign too; stores drop it.
+    const bool is_cut = within + form.size > field->host_size;
+    if (spec::is_number(field->meaning) && !is_cut) return result;
+    const auto size = spec::is_number(field->meaning) ? field->host_size : kAddressBytes;
+    const auto resized = isa::find_form({.family = is_store(form.family) ? form.family : spec::Family::Load,
+                                         .size = static_cast<std::uint8_t>(size)});
+    if (!resized)
+        return fail(Status::Internal, fmt::format("the instruction table has no {}-byte access", size));
+    result.form = *resized;
     return result;
-}
-
-Result<isa::Instruction> make(const spec::FormSpec& wanted, std::int64_t imm) {
-    const auto form = isa::find_form(wanted);
-    if (!form) return fail(Status::Internal, "the instruction table has no such form");
-    isa::Instruction instruction;
-    instruction.form = *form;
-    const spec::FormSpec& row = instruction.spec();
-    if (row.src == spec::FieldRule::Fixed) instruction.src = static_cast<std::uint8_t>(row.selector);
-    instruction.imm = imm;
-    return instruction;
 }
 
 Result<isa::Instruction> direct_call(const isa::Code& code, const verifier::CallTarget& call) {

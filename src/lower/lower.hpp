@@ -15,9 +15,10 @@ namespace ebpf::lower {
 
 /// Makes every access that is marked Context use the host structure of `type` (include/ebpf/contexts.h)
 /// instead of the structure that programs see: a 4-byte load of a packet address becomes an 8-byte load,
-/// plain fields keep their size, and a narrow read keeps its place within the field. Everything else stays as
-/// it is, slot by slot. Requires: `accesses` is the verifier's, for exactly `code`; it marks an access
-/// Context only where the base register is
+/// plain fields keep their size unless the host keeps fewer bytes of them, and a narrow read keeps its place
+/// within the field; what the host does not keep reads as 0 (an assignment then) and is not stored.
+/// Everything else stays as it is, slot by slot. Requires: `accesses` is the verifier's, for exactly `code`;
+/// it marks an access Context only where the base register is
 ///   the unmodified context.
 /// Errors: Internal - `accesses` has another length, or an access marked Context is no access that this knows
 /// how to

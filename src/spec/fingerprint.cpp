@@ -21,6 +21,9 @@ constexpr std::string_view kRows =
 #define EBPF_PROGRAM_TYPE(...) #__VA_ARGS__ "\n"
 #include "spec/program_types.def"
 #undef EBPF_PROGRAM_TYPE
+#define EBPF_ATTACH_TYPE(...) #__VA_ARGS__ "\n"
+#include "spec/attach_types.def"
+#undef EBPF_ATTACH_TYPE
 #define EBPF_MAP_TYPE(...) #__VA_ARGS__ "\n"
 #include "spec/map_types.def"
 #undef EBPF_MAP_TYPE

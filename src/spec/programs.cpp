@@ -25,15 +25,28 @@ constexpr auto kContexts = std::to_array<ContextSpec>({
 #undef EBPF_CONTEXT
 });
 
+constexpr auto kAttachTypes = std::to_array<AttachTypeSpec>({
+#define EBPF_ATTACH_TYPE(name, number, text_name, program_type) \
+    {AttachType::name, text_name, ProgramType::program_type},
+#include "spec/attach_types.def"
+#undef EBPF_ATTACH_TYPE
+});
+
+constexpr AttachTypeMask kInet4Attach =
+    attach_bit(AttachType::Inet4Bind) | attach_bit(AttachType::Inet4Connect);
+constexpr AttachTypeMask kInet6Attach =
+    attach_bit(AttachType::Inet6Bind) | attach_bit(AttachType::Inet6Connect);
+
 constexpr auto kFields = std::to_array<ContextField>({
-#define EBPF_FIELD(context, field, offset, size, permission, meaning, host_struct, host_field) \
-    {ContextId::context,                                                                       \
-     #field,                                                                                   \
-     offset,                                                                                   \
-     size,                                                                                     \
-     FieldPermission::permission,                                                              \
-     FieldMeaning::meaning,                                                                    \
-     offsetof(host_struct, host_field),                                                        \
+#define EBPF_FIELD(context, field, offset, size, permission, meaning, attach, host_struct, host_field) \
+    {ContextId::context,                                                                               \
+     #field,                                                                                           \
+     offset,                                                                                           \
+     size,                                                                                             \
+     FieldPermission::permission,                                                                      \
+     FieldMeaning::meaning,                                                                            \
+     attach,                                                                                           \
+     offsetof(host_struct, host_field),                                                                \
      sizeof(std::declval<host_struct&>().host_field)},
 #include "spec/contexts.def"
 #undef EBPF_FIELD
@@ -63,6 +76,27 @@ const ProgramTypeSpec* find_program_type(std::string_view name) noexcept {
         if (name == row.name) return &row;
     }
     return nullptr;
+}
+
+std::span<const AttachTypeSpec> attach_types() noexcept {
+    return kAttachTypes;
+}
+
+const AttachTypeSpec* find_attach_type(std::string_view name) noexcept {
+    for (const auto& row : kAttachTypes) {
+        if (name == row.name) return &row;
+    }
+    return nullptr;
+}
+
+AttachTypeMask attach_mask(ProgramType type, std::uint32_t number) noexcept {
+    bool is_listed = false;
+    for (const auto& row : kAttachTypes) {
+        if (row.program != type) continue;
+        if (static_cast<std::uint32_t>(row.type) == number) return attach_bit(row.type);
+        is_listed = true;
+    }
+    return is_listed ? 0 : kAnyAttach;
 }
 
 const ContextSpec& context_spec(ContextId id) noexcept {

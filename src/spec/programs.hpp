@@ -24,7 +24,29 @@ enum class ContextId : std::uint8_t {
 };
 
 enum class FieldPermission : std::uint8_t { Read, ReadWrite };
-enum class FieldMeaning : std::uint8_t { Plain, PacketStart, PacketEnd, PacketMeta };
+enum class FieldMeaning : std::uint8_t { Plain, Whole, PacketStart, PacketEnd, PacketMeta };
+
+/// True for fields that hold numbers, false for addresses.
+constexpr bool is_number(FieldMeaning meaning) {
+    return meaning == FieldMeaning::Plain || meaning == FieldMeaning::Whole;
+}
+
+/// Attach types on which verdicts depend; Linux's numbers.
+enum class AttachType : std::uint32_t {
+#define EBPF_ATTACH_TYPE(name, number, text_name, program_type) name = number,
+#include "spec/attach_types.def"
+#undef EBPF_ATTACH_TYPE
+};
+
+/// A set of attach types: bit = row of attach_types.def.
+using AttachTypeMask = std::uint32_t;
+inline constexpr AttachTypeMask kAnyAttach = ~AttachTypeMask{0};
+
+struct AttachTypeSpec {
+    AttachType type;
+    const char* name;
+    ProgramType program;
+};
 
 struct ContextField {
     ContextId context;
@@ -33,8 +55,9 @@ struct ContextField {
     std::uint32_t size;
     FieldPermission permission;
     FieldMeaning meaning;
+    AttachTypeMask attach;      ///< attach types that have the field
     std::uint32_t host_offset;  ///< in the host's structure (include/ebpf/contexts.h), bytes
-    std::uint32_t host_size;
+    std::uint32_t host_size;    ///< of a number, at most `size`
 };
 
 struct ContextSpec {
@@ -66,6 +89,11 @@ struct SectionSpec {
 std::span<const ProgramTypeSpec> program_types() noexcept;
 const ProgramTypeSpec* find_program_type(std::uint32_t number) noexcept;
 const ProgramTypeSpec* find_program_type(std::string_view name) noexcept;
+std::span<const AttachTypeSpec> attach_types() noexcept;
+const AttachTypeSpec* find_attach_type(std::string_view name) noexcept;
+/// Returns what a program of `type` for attach type `number` is verified for: one attach type, kAnyAttach if
+/// verdicts do not depend on it, or nothing (0) if the program type has no such attach type.
+AttachTypeMask attach_mask(ProgramType type, std::uint32_t number) noexcept;
 const ContextSpec& context_spec(ContextId id) noexcept;
 std::span<const ContextField> context_fields() noexcept;
 /// Returns the field of `context` that covers [offset, offset+size) wholly, or nullptr.
@@ -86,6 +114,17 @@ constexpr ProgramTypeMask program_bit(ProgramType type) {
 }
 constexpr ProgramTypeMask programs(auto... types) {
     return (program_bit(types) | ...);
+}
+
+/// Bit of `type` in an AttachTypeMask.
+constexpr AttachTypeMask attach_bit(AttachType type) {
+    unsigned row = 0;
+#define EBPF_ATTACH_TYPE(name, number, text_name, program_type)    \
+    if (type == AttachType::name) return AttachTypeMask{1} << row; \
+    ++row;
+#include "spec/attach_types.def"
+#undef EBPF_ATTACH_TYPE
+    return 0;
 }
 
 }  // namespace ebpf::spec

@@ -141,6 +141,7 @@ class Parser {
                                           Row{"no register offset", &Parser::skip},
                                           Row{"c", &Parser::skip},
                                           Row{"type", &Parser::read_type},
+                                          Row{"attach", &Parser::read_attach_type},
                                           Row{"maps", &Parser::read_maps},
                                           Row{"groups", &Parser::read_groups},
                                           Row{"verify", &Parser::read_verdict},
@@ -276,6 +277,16 @@ class Parser {
             return refuse(section.line, Status::NotSupported, fmt::format("unknown program type '{}'", name));
         }
         current_.type = type->type;
+        return {};
+    }
+
+    Result<void> read_attach_type(const Section& section, const std::string& content) {
+        const std::string_view name = trim(std::string_view(content).substr(0, content.find('\n')));
+        const spec::AttachTypeSpec* row = spec::find_attach_type(name);
+        if (row == nullptr) {
+            return refuse(section.line, Status::NotSupported, fmt::format("unknown attach type '{}'", name));
+        }
+        current_.attach_type = static_cast<std::uint32_t>(row->type);
         return {};
     }
 

@@ -14,6 +14,18 @@ constexpr std::size_t kHeadroom = 256;  // as Linux gives an XDP program (XDP_PA
 constexpr std::size_t kTailroom = 320;
 constexpr std::size_t kAlignment = 16;
 
+/// Every byte tells where it is; family 2 (AF_INET), type 1 (SOCK_STREAM), protocol 6 (TCP).
+constexpr ebpf_sock_addr_context kSockAddr = {
+    .user_family = 2,
+    .user_ip4 = 0x04030201,
+    .user_ip6 = {0x14131211, 0x18171615, 0x24232221, 0x28272625},
+    .family = 2,
+    .type = 1,
+    .protocol = 6,
+    .user_port = 0xbeef,
+    .reserved = 0,
+};
+
 std::uint8_t* as_bytes(std::byte* memory) {
     return reinterpret_cast<std::uint8_t*>(memory);
 }
@@ -93,7 +105,7 @@ std::vector<std::byte> TestHost::plain_context() const {
     const spec::ProgramTypeSpec* type = spec::find_program_type(static_cast<std::uint32_t>(type_));
     for (const spec::ContextField& field : spec::context_fields()) {
         if (context().empty() || field.context != type->context) continue;
-        if (field.meaning != spec::FieldMeaning::Plain) continue;
+        if (!spec::is_number(field.meaning)) continue;
         const auto bytes = context().subspan(field.host_offset, field.host_size);
         fields.insert(fields.end(), bytes.begin(), bytes.end());
     }
@@ -129,6 +141,10 @@ engine::Invocation TestHost::start() noexcept {
             invocation.packet_data = &skb_.data;
             invocation.packet_data_end = &skb_.data_end;
             break;
+        case spec::ProgramType::CgroupSockAddr:
+            sock_addr_ = kSockAddr;
+            invocation.context = &sock_addr_;
+            break;
         case spec::ProgramType::Unspecified:
         case spec::ProgramType::Memory:
             invocation.context = data;
@@ -149,6 +165,8 @@ std::span<const std::byte> TestHost::context() const noexcept {
             return std::as_bytes(std::span(&xdp_, 1));
         case spec::ProgramType::SocketFilter:
             return std::as_bytes(std::span(&skb_, 1));
+        case spec::ProgramType::CgroupSockAddr:
+            return std::as_bytes(std::span(&sock_addr_, 1));
         case spec::ProgramType::Unspecified:
         case spec::ProgramType::Memory:
             break;

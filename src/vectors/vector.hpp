@@ -66,6 +66,7 @@ struct Vector {
     std::optional<ExpectedError> error;
     std::optional<ExpectedVerdict> verdict;
     spec::ProgramType type = spec::ProgramType::Memory;
+    std::uint32_t attach_type = 0;
     std::vector<spec::MapShape> maps;  ///< MapIndex refers to them in this order
     std::vector<MapData> map_data;
     std::vector<MapData> output_maps;
@@ -80,11 +81,12 @@ bool excludes(const Vector& vector, std::string_view engine);
 
 /// Reads all vectors of a file. `file` is its name, for messages.
 /// A section is a line "-- NAME [ARGUMENTS]" with the lines up to the next one. Sections: asm, raw, mem,
-/// result, error, no register offset (nothing to us), c (a comment); and ours: case NAME, type NAME, maps,
-/// groups NAME..., verify, output-mem, map-data MAP, output-map MAP, target MAP INDEX, engines -NAME...,
-/// licence NAME. A section's content may follow on the "--" line. "-- maps": a line per map, "TYPE KEY_SIZE
-/// VALUE_SIZE MAX_ENTRIES [FLAGS]". "-- map-data", "-- output-map": a line per element, "KEY VALUE" in
-/// hexadecimal without spaces. "-- target": assembly. "-- groups": those named and base32. Errors: Malformed
+/// result, error, no register offset (nothing to us), c (a comment); and ours: case NAME, type NAME, attach
+/// NAME, maps, groups NAME..., verify, output-mem, map-data MAP, output-map MAP, target MAP INDEX, engines
+/// -NAME..., licence NAME. A section's content may follow on the "--" line. "-- maps": a line per map, "TYPE
+/// KEY_SIZE VALUE_SIZE MAX_ENTRIES [FLAGS]". "-- map-data", "-- output-map": a line per element, "KEY VALUE"
+/// in hexadecimal without spaces. "-- target": assembly. "-- groups": those named and base32. Errors:
+/// Malformed
 /// - with the line; NotSupported - an unknown section, type, group or map type.
 Result<std::vector<Vector>> parse_vectors(std::string_view text, std::string_view file);
 

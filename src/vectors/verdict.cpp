@@ -9,6 +9,7 @@ verifier::Request make_request(const Vector& vector, std::span<const std::byte> 
     verifier::Request request;
     request.program_name = vector.name.empty() ? vector.file : vector.name;
     request.type = vector.type;
+    request.attach_type = vector.attach_type;
     request.groups = vector.groups;
     request.is_gpl = vector.is_gpl;
     if (vector.type == spec::ProgramType::Memory) request.memory_length = vector.memory.size();

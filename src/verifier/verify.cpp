@@ -51,6 +51,12 @@ class Verification {
         if (program_.type == nullptr) {
             return refuse(spec::Rule::BadRequest, 0, fmt::format("program type {} is not known", number));
         }
+        program_.attach = spec::attach_mask(request_.type, request_.attach_type);
+        if (program_.attach == 0) {
+            return refuse(spec::Rule::BadRequest, 0,
+                          fmt::format("programs of type {} have no attach type {}", program_.type->name,
+                                      request_.attach_type));
+        }
         if (request_.memory_length > static_cast<std::uint64_t>(check::kMaxOffset)) {
             return refuse(spec::Rule::BadRequest, 0,
                           fmt::format("memory of {} bytes is larger than {}", request_.memory_length,

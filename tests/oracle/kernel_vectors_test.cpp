@@ -48,9 +48,8 @@ struct Answer {
 };
 
 bool can_be_asked(const vectors::Vector& vector) {
-    const bool is_type =
-        vector.type == spec::ProgramType::Xdp || vector.type == spec::ProgramType::SocketFilter;
-    return is_type && vector.verdict && vector.groups.bits == spec::kAllGroups.bits;
+    return vector.type != spec::ProgramType::Memory && vector.verdict &&
+           vector.groups.bits == spec::kAllGroups.bits;
 }
 
 void ask_file(const fs::path& path, bool wants_accepted, std::vector<Answer>& answers) {
@@ -65,8 +64,8 @@ void ask_file(const fs::path& path, bool wants_accepted, std::vector<Answer>& an
         const auto bytes = vectors::encode(vector);
         ASSERT_TRUE(bytes.has_value()) << name << ": " << bytes.error().message();
         std::string failure;
-        const auto kernel =
-            support::kernel_verdict({vector.type, vector.is_gpl, *bytes, vector.maps}, failure);
+        const auto kernel = support::kernel_verdict(
+            {vector.type, vector.attach_type, vector.is_gpl, *bytes, vector.maps}, failure);
         ASSERT_TRUE(kernel.has_value()) << name << ": " << failure;
         answers.push_back({name, vector.verdict->is_accepted, *kernel});
     }

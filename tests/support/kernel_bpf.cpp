@@ -85,6 +85,7 @@ FileDescriptor load_kernel_program(const KernelProgram& program, std::string* lo
     maps.resize(maps.size() + kBehind, -1);
     bpf_attr attributes{};
     attributes.prog_type = static_cast<std::uint32_t>(program.type);
+    attributes.expected_attach_type = program.attach_type;
     attributes.insns = address(program.bytecode.data());
     attributes.insn_cnt = static_cast<std::uint32_t>(program.bytecode.size() / spec::kSlotBytes);
     attributes.license = address(program.is_gpl ? "GPL" : "Proprietary");

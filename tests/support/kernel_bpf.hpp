@@ -49,7 +49,8 @@ bool freeze_kernel_map(const FileDescriptor& map);
 
 /// A program as the kernel gets it.
 struct KernelProgram {
-    spec::ProgramType type = spec::ProgramType::Xdp;  ///< Xdp or SocketFilter
+    spec::ProgramType type = spec::ProgramType::Xdp;  ///< one of Linux's
+    std::uint32_t attach_type = 0;
     bool is_gpl = true;
     std::span<const std::byte> bytecode;
     std::span<const int> maps;  ///< descriptors, by the index that the bytecode uses (verifier::Request)

@@ -45,8 +45,8 @@ std::optional<KernelVerdict> kernel_verdict(const KernelQuestion& question, std:
         numbers.push_back(maps.back().get());
     }
     KernelVerdict verdict;
-    const FileDescriptor program =
-        load_kernel_program({question.type, question.is_gpl, question.bytecode, numbers}, &verdict.log);
+    const FileDescriptor program = load_kernel_program(
+        {question.type, question.attach_type, question.is_gpl, question.bytecode, numbers}, &verdict.log);
     verdict.is_accepted = program.is_open();
     if (!verdict.is_accepted) verdict.reason = reason_in(verdict.log, errno);
     return verdict;
@@ -56,7 +56,7 @@ std::optional<std::string> kernel_is_closed() {
     const std::uint64_t slots[] = {0x00000000000000b7, 0x0000000000000095};  // r0 = 0; exit
     std::string failure;
     const auto verdict =
-        kernel_verdict({spec::ProgramType::Xdp, true, std::as_bytes(std::span(slots)), {}}, failure);
+        kernel_verdict({spec::ProgramType::Xdp, 0, true, std::as_bytes(std::span(slots)), {}}, failure);
     if (verdict && verdict->is_accepted) return std::nullopt;
     return "bpf() is refused here: " + (verdict ? verdict->reason : failure);
 }

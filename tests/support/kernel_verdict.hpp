@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
@@ -16,7 +17,8 @@ namespace ebpf::support {
 
 /// A program as the kernel gets it. Maps are referred to by index, as in verifier::Request.
 struct KernelQuestion {
-    spec::ProgramType type = spec::ProgramType::Xdp;  ///< Xdp or SocketFilter
+    spec::ProgramType type = spec::ProgramType::Xdp;  ///< one of Linux's
+    std::uint32_t attach_type = 0;
     bool is_gpl = true;
     std::span<const std::byte> bytecode;
     std::span<const spec::MapShape> maps;  ///< created for the question, empty

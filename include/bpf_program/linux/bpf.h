@@ -49,6 +49,21 @@ struct xdp_md {
     __u32 egress_ifindex;
 };
 
+/* Context of programs at bind() and connect(): cgroup/bind4, bind6, connect4, connect6. user_ip4 is there for
+ * IPv4, user_ip6 for IPv6; these and user_port, in network byte order, may be written. */
+struct bpf_sock_addr {
+    __u32 user_family;
+    __u32 user_ip4;
+    __u32 user_ip6[4];
+    __u32 user_port;
+    __u32 family;
+    __u32 type;
+    __u32 protocol;
+    __u32 msg_src_ip4;
+    __u32 msg_src_ip6[4];
+    __u64 sk __attribute__((aligned(8)));
+};
+
 /* Context of socket filters. */
 struct __sk_buff {
     __u32 len;

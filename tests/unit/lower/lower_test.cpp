@@ -64,6 +64,7 @@ TEST_P(Accepted, IsRewritten) {
 
 constexpr auto kXdp = spec::ProgramType::Xdp;
 constexpr auto kFilter = spec::ProgramType::SocketFilter;
+constexpr auto kSockAddr = spec::ProgramType::CgroupSockAddr;
 
 INSTANTIATE_TEST_SUITE_P(
     Lower, Accepted,
@@ -82,8 +83,31 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"cb_read", kFilter, spec::Family::Load, 4, 64, 4, offsetof(ebpf_skb_context, cb) + 16},
         Case{"cb_store_register", kFilter, spec::Family::StoreReg, 4, 52, 4,
              offsetof(ebpf_skb_context, cb) + 4},
-        Case{"cb_store_constant", kFilter, spec::Family::StoreImm, 4, 48, 4, offsetof(ebpf_skb_context, cb)}),
+        Case{"cb_store_constant", kFilter, spec::Family::StoreImm, 4, 48, 4, offsetof(ebpf_skb_context, cb)},
+        Case{"port", kSockAddr, spec::Family::Load, 4, 24, 2, offsetof(ebpf_sock_addr_context, user_port)},
+        Case{"port_second_byte", kSockAddr, spec::Family::Load, 1, 25, 1,
+             offsetof(ebpf_sock_addr_context, user_port) + 1},
+        Case{"port_store", kSockAddr, spec::Family::StoreReg, 4, 24, 2,
+             offsetof(ebpf_sock_addr_context, user_port)},
+        Case{"pair_of_words", kSockAddr, spec::Family::StoreReg, 8, 16, 8,
+             offsetof(ebpf_sock_addr_context, user_ip6) + 8}),
     [](const auto& tested) { return tested.param.name; });
+
+// A load of what the host does not keep becomes an assignment; of what it keeps in part, the sign is 0.
+TEST(Lower, WhatTheHostDoesNotKeepIsZero) {
+    auto code = code_of({memory_access(spec::Family::Load, 2, 26), memory_access(spec::Family::LoadSx, 1, 27),
+                         memory_access(spec::Family::LoadSx, 4, 24)});
+    const std::uint8_t dst = code[0].dst;
+    ASSERT_TRUE(lower(code, kSockAddr, std::vector(3, AccessKind::Context)));
+    for (const std::size_t slot : {0U, 1U}) {
+        EXPECT_EQ(code[slot].spec().family, spec::Family::Alu);
+        EXPECT_EQ(code[slot].spec().alu, spec::AluOp::Mov);
+        EXPECT_EQ(code[slot].spec().source, spec::Source::Imm);
+        EXPECT_EQ(code[slot].imm, 0);
+        EXPECT_EQ(code[slot].dst, dst);
+    }
+    EXPECT_EQ(code[2], memory_access(spec::Family::Load, 2, offsetof(ebpf_sock_addr_context, user_port)));
+}
 
 class Refused : public ::testing::TestWithParam<Case> {};
 

@@ -44,14 +44,28 @@ TEST(LinuxUapi, MapTypesAndFlags) {
 TEST(LinuxUapi, ProgramTypesAndSections) {
     EXPECT_EQ(static_cast<unsigned>(ProgramType::SocketFilter), unsigned{BPF_PROG_TYPE_SOCKET_FILTER});
     EXPECT_EQ(static_cast<unsigned>(ProgramType::Xdp), unsigned{BPF_PROG_TYPE_XDP});
+    EXPECT_EQ(static_cast<unsigned>(ProgramType::CgroupSockAddr), unsigned{BPF_PROG_TYPE_CGROUP_SOCK_ADDR});
     EXPECT_GE(static_cast<unsigned>(ProgramType::Memory), 0x1000000U);
-    EXPECT_EQ(program_types().size(), 3U) << "a new program type needs its comparison here";
+    EXPECT_EQ(program_types().size(), 4U) << "a new program type needs its comparison here";
     EXPECT_EQ(find_section("xdp")->attach_type, unsigned{BPF_XDP});
+    EXPECT_EQ(find_section("cgroup/bind4")->attach_type, unsigned{BPF_CGROUP_INET4_BIND});
+    EXPECT_EQ(find_section("cgroup/bind6")->attach_type, unsigned{BPF_CGROUP_INET6_BIND});
+    EXPECT_EQ(find_section("cgroup/connect4")->attach_type, unsigned{BPF_CGROUP_INET4_CONNECT});
+    EXPECT_EQ(find_section("cgroup/connect6")->attach_type, unsigned{BPF_CGROUP_INET6_CONNECT});
+}
+
+TEST(LinuxUapi, AttachTypes) {
+    EXPECT_EQ(static_cast<unsigned>(AttachType::Inet4Bind), unsigned{BPF_CGROUP_INET4_BIND});
+    EXPECT_EQ(static_cast<unsigned>(AttachType::Inet6Bind), unsigned{BPF_CGROUP_INET6_BIND});
+    EXPECT_EQ(static_cast<unsigned>(AttachType::Inet4Connect), unsigned{BPF_CGROUP_INET4_CONNECT});
+    EXPECT_EQ(static_cast<unsigned>(AttachType::Inet6Connect), unsigned{BPF_CGROUP_INET6_CONNECT});
+    EXPECT_EQ(attach_types().size(), 4U) << "a new attach type needs its comparison here";
 }
 
 TEST(LinuxUapi, Contexts) {
     EXPECT_EQ(context_spec(ContextId::XdpMd).bytes, sizeof(xdp_md));
     EXPECT_EQ(context_spec(ContextId::SkBuff).bytes, sizeof(__sk_buff));
+    EXPECT_EQ(context_spec(ContextId::SockAddr).bytes, sizeof(bpf_sock_addr));
     struct Place {
         std::size_t offset;
         std::size_t size;
@@ -75,12 +89,24 @@ TEST(LinuxUapi, Contexts) {
         EBPF_PLACE(__sk_buff, priority), EBPF_PLACE(__sk_buff, ifindex),
         EBPF_PLACE(__sk_buff, hash),     EBPF_PLACE(__sk_buff, ingress_ifindex),
     };
+    std::map<std::string, Place> sock_addr = {
+        EBPF_PLACE(bpf_sock_addr, user_family), EBPF_PLACE(bpf_sock_addr, user_ip4),
+        EBPF_PLACE(bpf_sock_addr, user_port),   EBPF_PLACE(bpf_sock_addr, family),
+        EBPF_PLACE(bpf_sock_addr, type),        EBPF_PLACE(bpf_sock_addr, protocol),
+    };
 #undef EBPF_PLACE
     for (std::size_t i = 0; i < 5; ++i) {
         skb["cb" + std::to_string(i)] = {offsetof(__sk_buff, cb) + i * 4, 4};
     }
+    for (std::size_t i = 0; i < 4; ++i) {
+        sock_addr["user_ip6_" + std::to_string(i)] = {offsetof(bpf_sock_addr, user_ip6) + i * 4, 4};
+    }
+    sock_addr["user_ip6_01"] = {offsetof(bpf_sock_addr, user_ip6), 8};
+    sock_addr["user_ip6_23"] = {offsetof(bpf_sock_addr, user_ip6) + 8, 8};
+    const std::map<ContextId, std::map<std::string, Place>> all = {
+        {ContextId::XdpMd, xdp}, {ContextId::SkBuff, skb}, {ContextId::SockAddr, sock_addr}};
     for (const ContextField& field : context_fields()) {
-        const auto& places = field.context == ContextId::XdpMd ? xdp : skb;
+        const auto& places = all.at(field.context);
         ASSERT_TRUE(places.contains(field.name)) << field.name;
         EXPECT_EQ(field.offset, places.at(field.name).offset) << field.name;
         EXPECT_EQ(field.size, places.at(field.name).size) << field.name;
