@@ -24,6 +24,8 @@
 namespace ebpf::bench {
 namespace {
 
+constexpr std::size_t kBurst = 64;
+
 /// Takes samples of operations and keeps their medians. An operation does its work `count` times.
 class Stopwatch {
   public:
@@ -140,6 +142,18 @@ Result<void> add_entries(Stopwatch& stopwatch, const std::string& engine, const 
         sink = sum;
     });
 
+    std::array<void*, kBurst> contexts{};
+    contexts.fill(&packet);
+    std::array<std::uint64_t, kBurst> results{};
+    stopwatch.add(fmt::format("empty program, {}: Batch::run_all() on {}", engine, kBurst),
+                  [&](std::uint64_t count) {
+                      for (std::uint64_t done = 0; done < count; done += kBurst) {
+                          runtime::Batch batch(*context);
+                          static_cast<void>(batch.run_all(**program, contexts, 0, results));
+                      }
+                      sink = results[0];
+                  });
+
     Hook hook;
     const ebpf_hook_provider provider{
         .version = EBPF_HOOK_ABI_VERSION,
@@ -165,6 +179,18 @@ Result<void> add_entries(Stopwatch& stopwatch, const std::string& engine, const 
             stopwatch.add(
                 fmt::format("empty program, {}: hook dispatch, batches of {}", engine, batch),
                 [&](std::uint64_t count) { sink = invoke_batches(hook, thread, packet, count, batch); });
+        }
+        for (const std::size_t batch : {std::size_t{8}, kBurst}) {
+            stopwatch.add(fmt::format("empty program, {}: hook dispatch, invoke_all() on {}", engine, batch),
+                          [&](std::uint64_t count) {
+                              for (std::uint64_t done = 0; done < count; done += batch) {
+                                  hook.dispatch->batch_begin(thread);
+                                  hook.dispatch->invoke_all(hook.link, thread, contexts.data(),
+                                                            results.data(), batch);
+                                  hook.dispatch->batch_end(thread);
+                              }
+                              sink = results[0];
+                          });
         }
         hook.dispatch->thread_leave(thread);
     }

@@ -11,7 +11,7 @@
 extern "C" {
 #endif
 
-#define EBPF_HOOK_ABI_VERSION 1u
+#define EBPF_HOOK_ABI_VERSION 2u
 
 /** A thread that invokes; opaque to providers. */
 struct ebpf_hook_thread;
@@ -34,6 +34,11 @@ struct ebpf_hook_dispatch {
     /** Runs the link's program on `context` (the host structure of the program type: ebpf/contexts.h).
      * Returns r0. Inside a batch, on the thread that began it. */
     uint64_t (*invoke)(void* link, struct ebpf_hook_thread* thread, void* context);
+    /** Runs the link's program on each of `count` contexts, in order; results[i] becomes r0 of the run on
+     * contexts[i]. Costs less than as many calls of invoke(). All run the same program, even if the link's is
+     * replaced meanwhile. */
+    void (*invoke_all)(void* link, struct ebpf_hook_thread* thread, void* const* contexts, uint64_t* results,
+                       size_t count);
 };
 
 /** Where to attach. Unused fields are zero. */

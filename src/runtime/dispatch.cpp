@@ -18,6 +18,26 @@ void add(std::atomic<std::uint64_t>& counter, std::uint64_t amount) noexcept {
     counter.store(counter.load(std::memory_order_relaxed) + amount, std::memory_order_relaxed);
 }
 
+void set_packet(engine::Invocation& invocation, void* context) noexcept {
+    auto* packet = static_cast<ebpf_xdp_context*>(context);
+    invocation.context = context;
+    invocation.r2 = 0;
+    invocation.packet_data = &packet->data;
+    invocation.packet_data_end = &packet->data_end;
+}
+
+void set_memory(engine::Invocation& invocation, void* data, std::uint64_t length) noexcept {
+    invocation.context = data;
+    invocation.r2 = length;
+    invocation.packet_data = nullptr;
+    invocation.packet_data_end = nullptr;
+}
+
+// The verdict of a program on memory holds for one length only; what happens at others.
+std::uint64_t default_action(const ProgramObject& program) noexcept {
+    return spec::find_program_type(static_cast<std::uint32_t>(program.type()))->default_action;
+}
+
 }  // namespace
 
 int Dispatch::thread_enter(void* link, ebpf_hook_thread** thread) noexcept {
@@ -70,23 +90,44 @@ void Dispatch::end(InvokingThread& thread) noexcept {
     return engine::run(image, thread.invocation);
 }
 
+// Counts once for all of them, and asks once whether run times are wanted.
+template <typename Prepare>
+[[gnu::always_inline]] inline void Dispatch::execute_all(const ProgramObject& program, InvokingThread& thread,
+                                                         std::span<std::uint64_t> results,
+                                                         Prepare prepare) noexcept {
+    add(program.counters_[thread.slot].runs, results.size());
+    const bool is_timed = thread.state->is_stats_enabled.load(std::memory_order_relaxed);
+    const engine::Image& image = program.image();
+    for (std::size_t i = 0; i < results.size(); ++i) {
+        prepare(i);
+        thread.invocation.tail_calls = 0;
+        results[i] = is_timed ? execute_timed(program, thread) : engine::run(image, thread.invocation);
+    }
+}
+
 [[gnu::always_inline]] inline std::uint64_t Dispatch::run(const ProgramObject& program,
                                                           InvokingThread& thread, void* context) noexcept {
-    auto* packet = static_cast<ebpf_xdp_context*>(context);
-    thread.invocation.context = context;
-    thread.invocation.r2 = 0;
-    thread.invocation.packet_data = &packet->data;
-    thread.invocation.packet_data_end = &packet->data_end;
+    set_packet(thread.invocation, context);
     return execute(program, thread);
+}
+
+void Dispatch::run_all(const ProgramObject& program, InvokingThread& thread, std::span<void* const> contexts,
+                       std::uint64_t* results) noexcept {
+    execute_all(program, thread, {results, contexts.size()},
+                [&](std::size_t i) { set_packet(thread.invocation, contexts[i]); });
 }
 
 std::uint64_t Dispatch::run_memory(const ProgramObject& program, InvokingThread& thread, void* data,
                                    std::uint64_t length) noexcept {
-    thread.invocation.context = data;
-    thread.invocation.r2 = length;
-    thread.invocation.packet_data = nullptr;
-    thread.invocation.packet_data_end = nullptr;
+    set_memory(thread.invocation, data, length);
     return execute(program, thread);
+}
+
+void Dispatch::run_memory_all(const ProgramObject& program, InvokingThread& thread,
+                              std::span<void* const> data, std::uint64_t length,
+                              std::uint64_t* results) noexcept {
+    execute_all(program, thread, {results, data.size()},
+                [&](std::size_t i) { set_memory(thread.invocation, data[i], length); });
 }
 
 // Inside an epoch, so that what is loaded here stays: update_link() retires the program it takes out.
@@ -97,11 +138,19 @@ std::uint64_t Dispatch::invoke(void* link, ebpf_hook_thread* thread, void* conte
 std::uint64_t Dispatch::invoke_memory(void* link, ebpf_hook_thread* thread, void* context) noexcept {
     const auto& program = *static_cast<LinkObject*>(link)->program_.load(std::memory_order_acquire);
     const auto& memory = *static_cast<const ebpf_memory_context*>(context);
-    // The verdict holds for this length only.
-    if (memory.length != program.memory_length()) {
-        return spec::find_program_type(static_cast<std::uint32_t>(program.type()))->default_action;
-    }
+    if (memory.length != program.memory_length()) return default_action(program);
     return run_memory(program, *thread, memory.data, memory.length);
+}
+
+void Dispatch::invoke_all(void* link, ebpf_hook_thread* thread, void* const* contexts, std::uint64_t* results,
+                          std::size_t count) noexcept {
+    const auto& program = *static_cast<LinkObject*>(link)->program_.load(std::memory_order_acquire);
+    run_all(program, *thread, {contexts, count}, results);
+}
+
+void Dispatch::invoke_memory_all(void* link, ebpf_hook_thread* thread, void* const* contexts,
+                                 std::uint64_t* results, std::size_t count) noexcept {
+    for (std::size_t i = 0; i < count; ++i) results[i] = invoke_memory(link, thread, contexts[i]);
 }
 
 Batch::Batch(Context& context) noexcept : thread_{context.state_, 0, {}} {
@@ -121,8 +170,21 @@ StatusOr<std::uint64_t> Batch::run(const ProgramObject& program, void* host_cont
     return Dispatch::run(program, thread_, host_context);
 }
 
+Status Batch::run_all(const ProgramObject& program, std::span<void* const> host_contexts, std::uint64_t r2,
+                      std::span<std::uint64_t> results) noexcept {
+    const bool is_memory = program.type() == spec::ProgramType::Memory;
+    if (r2 != (is_memory ? program.memory_length() : 0)) return Status::InvalidArgument;
+    if (host_contexts.size() != results.size()) return Status::InvalidArgument;
+    if (is_memory) {
+        Dispatch::run_memory_all(program, thread_, host_contexts, r2, results.data());
+    } else {
+        Dispatch::run_all(program, thread_, host_contexts, results.data());
+    }
+    return Status::Ok;
+}
+
 const ebpf_hook_dispatch& Dispatch::table(spec::ProgramType type) noexcept {
-    static constexpr auto kMake = [](auto invoke_function) {
+    static constexpr auto kMake = [](auto invoke_one, auto invoke_many) {
         return ebpf_hook_dispatch{
             .version = EBPF_HOOK_ABI_VERSION,
             .size = sizeof(ebpf_hook_dispatch),
@@ -130,11 +192,12 @@ const ebpf_hook_dispatch& Dispatch::table(spec::ProgramType type) noexcept {
             .thread_leave = thread_leave,
             .batch_begin = [](ebpf_hook_thread* thread) { begin(*thread); },
             .batch_end = [](ebpf_hook_thread* thread) { end(*thread); },
-            .invoke = invoke_function,
+            .invoke = invoke_one,
+            .invoke_all = invoke_many,
         };
     };
-    static constexpr ebpf_hook_dispatch kPacketTable = kMake(invoke);
-    static constexpr ebpf_hook_dispatch kMemoryTable = kMake(invoke_memory);
+    static constexpr ebpf_hook_dispatch kPacketTable = kMake(invoke, invoke_all);
+    static constexpr ebpf_hook_dispatch kMemoryTable = kMake(invoke_memory, invoke_memory_all);
     return type == spec::ProgramType::Memory ? kMemoryTable : kPacketTable;
 }
 

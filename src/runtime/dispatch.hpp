@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 #include "ebpf/hook_provider.h"
 #include "epoch/epoch.hpp"
@@ -29,12 +30,25 @@ class Dispatch {
     /// for.
     static std::uint64_t run_memory(const ProgramObject& program, InvokingThread& thread, void* data,
                                     std::uint64_t length) noexcept;
+    /// The same for each of contexts and results, which have one length.
+    static void run_all(const ProgramObject& program, InvokingThread& thread, std::span<void* const> contexts,
+                        std::uint64_t* results) noexcept;
+    static void run_memory_all(const ProgramObject& program, InvokingThread& thread,
+                               std::span<void* const> data, std::uint64_t length,
+                               std::uint64_t* results) noexcept;
 
   private:
     static int thread_enter(void* link, ebpf_hook_thread** thread) noexcept;
     static void thread_leave(ebpf_hook_thread* thread) noexcept;
     static std::uint64_t invoke(void* link, ebpf_hook_thread* thread, void* context) noexcept;
     static std::uint64_t invoke_memory(void* link, ebpf_hook_thread* thread, void* context) noexcept;
+    static void invoke_all(void* link, ebpf_hook_thread* thread, void* const* contexts,
+                           std::uint64_t* results, std::size_t count) noexcept;
+    static void invoke_memory_all(void* link, ebpf_hook_thread* thread, void* const* contexts,
+                                  std::uint64_t* results, std::size_t count) noexcept;
+    template <typename Prepare>
+    static void execute_all(const ProgramObject& program, InvokingThread& thread,
+                            std::span<std::uint64_t> results, Prepare prepare) noexcept;
     static std::uint64_t execute(const ProgramObject& program, InvokingThread& thread) noexcept;
     static std::uint64_t execute_timed(const ProgramObject& program, InvokingThread& thread) noexcept;
 };

@@ -100,6 +100,12 @@ ebpf_hook_dispatch make_dispatch() {
         const auto* filter = static_cast<const NamedFilter*>(link);
         return std::uint64_t{filter->run(*static_cast<ebpf_xdp_context*>(context))};
     };
+    dispatch.invoke_all = [](void* link, ebpf_hook_thread*, void* const* contexts, std::uint64_t* results,
+                             std::size_t count) {
+        const auto* filter = static_cast<const NamedFilter*>(link);
+        for (std::size_t i = 0; i < count; ++i)
+            results[i] = filter->run(*static_cast<ebpf_xdp_context*>(contexts[i]));
+    };
     return dispatch;
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Invocations: what an Invocation carries, counting, statistics, slots, replacement while hook threads run.
+#include <array>
 #include <chrono>
 #include <set>
 #include <thread>
@@ -200,6 +201,82 @@ TEST_F(Dispatching, ThreadsShareTheSlots) {
     }
     for (std::thread& thread : threads) thread.join();
     EXPECT_EQ(program->run_count(), std::uint64_t{kThreads} * kBatches);
+}
+
+TEST_F(Dispatching, RunsOnManyContextsInOrder) {
+    constexpr std::size_t kCount = 5;
+    std::array<ebpf_xdp_context, kCount> packets{};
+    std::array<void*, kCount> contexts{};
+    for (std::size_t i = 0; i < kCount; ++i) {
+        packets[i].ingress_ifindex = static_cast<std::uint32_t>(i);
+        contexts[i] = &packets[i];
+    }
+    std::uint64_t runs = 0;
+    const Ref<ProgramObject> program = make_body([&](engine::Invocation& invocation) -> std::uint64_t {
+        const auto& packet = *static_cast<ebpf_xdp_context*>(invocation.context);
+        EXPECT_EQ(packet.ingress_ifindex, runs++ % kCount);
+        EXPECT_EQ(invocation.packet_data, &packet.data);
+        EXPECT_EQ(invocation.tail_calls, 0U);
+        invocation.tail_calls = 5;
+        return 100 + packet.ingress_ifindex;
+    });
+    const std::array<std::uint64_t, kCount> expected{100, 101, 102, 103, 104};
+    std::array<std::uint64_t, kCount> results{};
+    {
+        Batch batch(*context_);
+        EXPECT_EQ(batch.run_all(*program, contexts, 0, results), Status::Ok);
+        EXPECT_EQ(results, expected);
+        EXPECT_EQ(batch.run_all(*program, contexts, 1, results), Status::InvalidArgument);
+        EXPECT_EQ(batch.run_all(*program, contexts, 0, std::span(results).first(2)), Status::InvalidArgument);
+    }
+    EXPECT_EQ(program->run_count(), kCount);
+    const auto attached = link(program);
+    const FakeProvider::Attachment& hook = *provider_.attachments[0];
+    ebpf_hook_thread* thread = nullptr;
+    ASSERT_EQ(hook.dispatch->thread_enter(hook.link, &thread), 0);
+    for (const bool is_timed : {false, true}) {
+        context_->set_stats_enabled(is_timed);
+        results = {};
+        hook.dispatch->batch_begin(thread);
+        hook.dispatch->invoke_all(hook.link, thread, contexts.data(), results.data(), kCount);
+        hook.dispatch->batch_end(thread);
+        EXPECT_EQ(results, expected);
+    }
+    hook.dispatch->thread_leave(thread);
+    EXPECT_EQ(program->run_count(), 3 * kCount);
+}
+
+TEST_F(Dispatching, RunsOnManyMemories) {
+    FakeProvider memory_hook(static_cast<std::uint32_t>(spec::ProgramType::Memory), kXdpAttach);
+    EXPECT_EQ(context_->register_provider(&memory_hook.table), Status::Ok);
+    std::uint8_t bytes[3][8] = {{1}, {2}, {3}};
+    const Ref<ProgramObject> program = make_body(
+        [&](engine::Invocation& invocation) -> std::uint64_t {
+            EXPECT_EQ(invocation.r2, 8U);
+            EXPECT_EQ(invocation.packet_data, nullptr);
+            return *static_cast<std::uint8_t*>(invocation.context);
+        },
+        spec::ProgramType::Memory);
+    void* const memories[] = {bytes[0], bytes[1], bytes[2]};
+    std::array<std::uint64_t, 3> results{};
+    EXPECT_EQ(Batch(*context_).run_all(*program, memories, 8, results), Status::Ok);
+    EXPECT_EQ(results, (std::array<std::uint64_t, 3>{1, 2, 3}));
+    {
+        const auto attached = context_->create_link(program, request_of(), reason_);
+        ASSERT_TRUE(attached);
+        const FakeProvider::Attachment& hook = *memory_hook.attachments[0];
+        ebpf_memory_context contexts[] = {{bytes[0], 8}, {bytes[1], 9}, {bytes[2], 8}};
+        void* const addresses[] = {&contexts[0], &contexts[1], &contexts[2]};
+        ebpf_hook_thread* thread = nullptr;
+        ASSERT_EQ(hook.dispatch->thread_enter(hook.link, &thread), 0);
+        hook.dispatch->batch_begin(thread);
+        hook.dispatch->invoke_all(hook.link, thread, addresses, results.data(), results.size());
+        hook.dispatch->batch_end(thread);
+        hook.dispatch->thread_leave(thread);
+        // The second has a length that the verdict does not hold for.
+        EXPECT_EQ(results, (std::array<std::uint64_t, 3>{1, 0, 3}));
+    }
+    EXPECT_EQ(context_->unregister_provider(&memory_hook.table), Status::Ok);
 }
 
 // A batch keeps what it sees: the replaced program is freed only when the batch has ended.

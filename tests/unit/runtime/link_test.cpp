@@ -110,9 +110,9 @@ TEST_F(Links, LinkIsNotFoundBeforeItIsAttached) {
 TEST_F(Links, CheckTheRequest) {
     const Ref<ProgramObject> program = make_program();
     ebpf_attach_request request = request_of();
-    request.version = 2;
+    request.version = 1;
     EXPECT_EQ(context_->create_link(program, request, reason_).error(), Status::VersionMismatch);
-    EXPECT_STREQ(reason_, "attach request of version 2 and 20 bytes, expected 1 and 20");
+    EXPECT_STREQ(reason_, "attach request of version 1 and 20 bytes, expected 2 and 20");
     request = request_of();
     request.size = 8;
     EXPECT_EQ(context_->create_link(program, request, reason_).error(), Status::VersionMismatch);

@@ -91,7 +91,9 @@ Attachment::Attachment(std::uint32_t ifindex, const ebpf_hook_dispatch& dispatch
       rule_(std::move(rule)),
       path_(std::move(path)),
       injector_(std::move(injector)),
-      ring_(std::move(ring)) {}
+      ring_(std::move(ring)) {
+    for (std::size_t i = 0; i < contexts_.size(); ++i) context_addresses_[i] = &contexts_[i];
+}
 
 Outcome<void> Attachment::start_thread() {
     wake_ = FileDescriptor(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
@@ -181,25 +183,30 @@ std::size_t Attachment::fill_batch() {
 
 void Attachment::process_batch(ebpf_hook_thread* thread, std::size_t count) {
     counters_.add(CounterId::Received, count);
+    for (std::size_t i = 0; i < count; ++i) fill_context(batch_[i], contexts_[i]);
     dispatch_.batch_begin(thread);
-    for (std::size_t i = 0; i < count; ++i) {
-        if (invoke(thread, batch_[i])) injector_.add(batch_[i]);
-    }
+    dispatch_.invoke_all(link_, thread, context_addresses_.data(), results_.data(), count);
     dispatch_.batch_end(thread);
+    for (std::size_t i = 0; i < count; ++i) {
+        const auto verdict = static_cast<std::uint32_t>(results_[i]);
+        if (finish(contexts_[i], verdict, batch_[i])) injector_.add(batch_[i]);
+    }
     // Sending is slow and needs nothing that the batch protects.
     if (const std::size_t refused = injector_.flush()) counters_.add(CounterId::InjectFailed, refused);
 }
 
-/// Runs the program on a frame. Returns whether the frame, as the program left it, goes on to the kernel.
-bool Attachment::invoke(ebpf_hook_thread* thread, Frame& frame) {
-    ebpf_xdp_context context{};
+void Attachment::fill_context(const Frame& frame, ebpf_xdp_context& context) const {
+    context = {};
     context.data = frame.data;
     context.data_end = frame.data + frame.length;
     context.data_meta = frame.data;
     context.data_hard_start = frame.data - kHeadroomBytes;
     context.frame_end = context.data_end;
     context.ingress_ifindex = ifindex_;
-    const auto verdict = static_cast<std::uint32_t>(dispatch_.invoke(link_, thread, &context));
+}
+
+/// Returns whether the frame, as the program left it, goes on to the kernel.
+bool Attachment::finish(const ebpf_xdp_context& context, std::uint32_t verdict, Frame& frame) {
     const std::ptrdiff_t moved = context.data - frame.data;
     frame.data = context.data;
     frame.length = static_cast<std::uint32_t>(context.data_end - context.data);

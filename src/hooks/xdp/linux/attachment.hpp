@@ -54,7 +54,8 @@ class Attachment {
     bool was_delivered_by_kernel(const Frame& frame);
     std::size_t fill_batch();
     void process_batch(ebpf_hook_thread* thread, std::size_t count);
-    bool invoke(ebpf_hook_thread* thread, Frame& frame);
+    void fill_context(const Frame& frame, ebpf_xdp_context& context) const;
+    bool finish(const ebpf_xdp_context& context, std::uint32_t verdict, Frame& frame);
     bool apply(std::uint32_t verdict, std::ptrdiff_t moved, Frame& frame);
     bool wait_for_frames();
     bool handle_socket_error();
@@ -69,6 +70,9 @@ class Attachment {
     FileDescriptor wake_;  ///< eventfd: look at end_ns_ again
     Counters counters_;
     std::array<Frame, Injector::kBatch> batch_{};
+    std::array<ebpf_xdp_context, Injector::kBatch> contexts_{};  // of the frames of batch_
+    std::array<void*, Injector::kBatch> context_addresses_{};    // constant
+    std::array<std::uint64_t, Injector::kBatch> results_{};
     Phase phase_ = Phase::Beginning;          ///< hook thread only
     bool has_passed_end_ = false;             ///< hook thread only: a frame from after end_ns_ was seen
     std::atomic<int> ready_{kNotReady};       ///< result of thread_enter
