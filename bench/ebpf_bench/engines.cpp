@@ -35,25 +35,22 @@ Result<engine::Image*> interpret_subject(const Subject& subject, const engine::B
 }
 
 Result<engine::Image*> translate(const isa::Code& code, const engine::Bindings& bindings,
-                                 std::span<const ir::Region> regions, jit::Tier tier) {
+                                 std::span<const ir::Region> regions) {
     EBPF_TRY(const jit::Architecture architecture, jit::host_architecture());
-    EBPF_TRY(
-        const auto translation,
-        jit::translate(code, bindings, regions,
-                       {.architecture = architecture, .tier = tier, .features = jit::detect_features()}));
+    EBPF_TRY(const auto translation,
+             jit::translate(code, bindings, regions,
+                            {.architecture = architecture, .features = jit::detect_features()}));
     auto image = engine::place(translation.machine_code(), bindings);
     if (!image) return fail(image.error(), "placing the code");
     return *image;
 }
 
-Compile jit_compile(jit::Tier tier) {
-    return [tier](const Subject& subject, const engine::Bindings& bindings,
-                  std::size_t& code_bytes) -> Result<engine::Image*> {
-        const auto regions = lower::regions_of(subject.accesses);
-        EBPF_TRY(engine::Image* const image, translate(subject.code, bindings, regions, tier));
-        code_bytes = image->code.size();
-        return image;
-    };
+Result<engine::Image*> translate_subject(const Subject& subject, const engine::Bindings& bindings,
+                                         std::size_t& code_bytes) {
+    const auto regions = lower::regions_of(subject.accesses);
+    EBPF_TRY(engine::Image* const image, translate(subject.code, bindings, regions));
+    code_bytes = image->code.size();
+    return image;
 }
 
 native::ProgramInput native_input(const Subject& subject) {
@@ -97,7 +94,7 @@ Engine image_engine(std::string name, std::string title, Compile compile) {
 
 std::vector<PlainCompiler> image_compilers() {
     const auto jit = [](const isa::Code& code, const engine::Bindings& bindings) {
-        return translate(code, bindings, {}, jit::Tier::Full);
+        return translate(code, bindings, {});
     };
     return {{"interpreter", interpret}, {"JIT", jit}};
 }
@@ -106,8 +103,7 @@ std::vector<Engine> all_engines() {
     return {
         {kNative, "native", prepare_native},
         image_engine(kInterpreter, "interpreter", interpret_subject),
-        image_engine("jit-fast", "JIT, fast tier", jit_compile(jit::Tier::Fast)),
-        image_engine("jit", "JIT", jit_compile(jit::Tier::Full)),
+        image_engine("jit", "JIT", translate_subject),
         {"native-image", "native image", prepare_native_image},
         {kKernel, "Linux kernel", prepare_kernel},
     };

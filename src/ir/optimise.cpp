@@ -15,11 +15,6 @@
 namespace ebpf::ir {
 namespace {
 
-void optimise_fast(Function& function, const engine::Bindings& bindings) {
-    expand_maps(function, bindings);
-    number_values(function, bindings);
-}
-
 /// What makes other passes see more: constants, known values, plain control flow.
 void tidy(Function& function, const engine::Bindings& bindings) {
     number_values(function, bindings);
@@ -28,7 +23,7 @@ void tidy(Function& function, const engine::Bindings& bindings) {
     number_values(function, bindings);
 }
 
-void optimise_fully(Function& function, const engine::Bindings& bindings) {
+void optimise_function(Function& function, const engine::Bindings& bindings) {
     number_values(function, bindings);
     promote_frame(function, bindings);
     expand_maps(function, bindings);
@@ -49,18 +44,10 @@ void optimise_fully(Function& function, const engine::Bindings& bindings) {
 
 }  // namespace
 
-void optimise(Module& module, const engine::Bindings& bindings, Level level) {
-    if (level == Level::Full) {
-        expand_loops(module);
-        inline_calls(module);
-    }
-    for (Function& function : module.functions) {
-        if (level == Level::Full) {
-            optimise_fully(function, bindings);
-        } else {
-            optimise_fast(function, bindings);
-        }
-    }
+void optimise(Module& module, const engine::Bindings& bindings) {
+    expand_loops(module);
+    inline_calls(module);
+    for (Function& function : module.functions) optimise_function(function, bindings);
 }
 
 }  // namespace ebpf::ir

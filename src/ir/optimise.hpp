@@ -7,15 +7,10 @@
 
 namespace ebpf::ir {
 
-enum class Level : std::uint8_t {
-    Fast,  ///< what costs little: maps expanded, values numbered
-    Full,  ///< everything
-};
-
 /// Makes the module faster without changing what it does for any verified program. It stays valid.
 /// Requires: `bindings` are those it was built with. What the code may rely on of them: shapes, strides, and
 ///   that value_address stays valid as long as the code.
-/// Threads: any. Cost: Fast is about linear; Full is a number of rounds that each are.
-void optimise(Module& module, const engine::Bindings& bindings, Level level);
+/// Threads: any. Cost: a number of rounds that each are about linear.
+void optimise(Module& module, const engine::Bindings& bindings);
 
 }  // namespace ebpf::ir

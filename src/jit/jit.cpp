@@ -50,7 +50,7 @@ Result<Translation> translate(const isa::Code& code, const engine::Bindings& bin
                               std::span<const ir::Region> regions, const Options& options) {
     auto module = ir::build({code, bindings, regions});
     if (!module) return std::unexpected(ir::to_error(module.error()));
-    ir::optimise(*module, bindings, options.tier == Tier::Fast ? ir::Level::Fast : ir::Level::Full);
+    ir::optimise(*module, bindings);
     return generate(*module, options);
 }
 

@@ -17,9 +17,6 @@ namespace ebpf::jit {
 /// What the code is for: processor and calling convention. Arm64 is compiled in on Linux builds only.
 enum class Architecture : std::uint8_t { X64SystemV, X64Windows, Arm64 };
 
-/// Fast: compiles at once, for the first runs. Full: every optimisation, for programs that keep running.
-enum class Tier : std::uint8_t { Fast, Full };
-
 /// Instructions beyond the architecture's baseline that the code may use. Data, so that results can be
 /// reproduced.
 struct Features {
@@ -32,7 +29,6 @@ struct Features {
 
 struct Options {
     Architecture architecture = Architecture::X64SystemV;
-    Tier tier = Tier::Full;
     Features features;
     bool blind_constants = false;  ///< no immediate of the program wider than 8 bits appears in the code (an
                                    ///< access's offset: 16 bits)

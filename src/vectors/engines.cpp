@@ -44,14 +44,14 @@ struct EvaluatedImage : engine::Image {
     static void destroy_it(engine::Image* image) noexcept { delete static_cast<EvaluatedImage*>(image); }
 };
 
-Compiled evaluate(const EngineProgram& program, std::optional<ir::Level> level) {
+Compiled evaluate(const EngineProgram& program, bool is_optimised) {
     const auto regions = lower::regions_of(program.accesses);
     auto module = ir::build({*program.code, program.bindings, regions});
     if (!module) {
         return std::unexpected(EngineRefusal{module.error().status, module.error().slot,
                                              ir::to_error(module.error()).message()});
     }
-    if (level) ir::optimise(*module, program.bindings, *level);
+    if (is_optimised) ir::optimise(*module, program.bindings);
     if (const std::string fault = ir::validate(*module); !fault.empty())
         return std::unexpected(EngineRefusal{Status::Internal, {}, "intermediate form: " + fault});
     auto image = std::make_unique<EvaluatedImage>();
@@ -63,34 +63,32 @@ Compiled evaluate(const EngineProgram& program, std::optional<ir::Level> level) 
 }
 
 Compiled evaluate_plain(const EngineProgram& program) {
-    return evaluate(program, std::nullopt);
+    return evaluate(program, false);
 }
 
-Compiled evaluate_fast(const EngineProgram& program) {
-    return evaluate(program, ir::Level::Fast);
+Compiled evaluate_optimised(const EngineProgram& program) {
+    return evaluate(program, true);
 }
 
-Compiled evaluate_full(const EngineProgram& program) {
-    return evaluate(program, ir::Level::Full);
-}
-
-Compiled translate(const EngineProgram& program, const jit::Options& options) {
+Compiled place(const Result<jit::Translation>& code, const engine::Bindings& bindings) {
     const auto refused = [](Status status, std::string text) {
         return std::unexpected(EngineRefusal{status, {}, std::move(text)});
     };
-    const auto regions = lower::regions_of(program.accesses);
-    const auto code = jit::translate(*program.code, program.bindings, regions, options);
     if (!code) return refused(code.error().status(), code.error().message());
-    auto image = engine::place(code->machine_code(), program.bindings);
+    auto image = engine::place(code->machine_code(), bindings);
     if (!image) return refused(image.error(), fmt::format("placing: {}", status_text(image.error())));
     return OwnedImage(*image);
 }
 
+Compiled translate(const EngineProgram& program, const jit::Options& options) {
+    const auto regions = lower::regions_of(program.accesses);
+    return place(jit::translate(*program.code, program.bindings, regions, options), program.bindings);
+}
+
 /// Options for this machine; without a code generator for it, translate() says so.
-jit::Options host_options(jit::Tier tier) {
+jit::Options host_options() {
     jit::Options options;
     options.architecture = jit::host_architecture().value_or(options.architecture);
-    options.tier = tier;
     options.features = jit::detect_features();
     return options;
 }
@@ -122,16 +120,22 @@ Compiled simulate_arm64_baseline(const EngineProgram& program) {
 }
 #endif
 
-Compiled compile_full(const EngineProgram& program) {
-    return translate(program, host_options(jit::Tier::Full));
+Compiled compile(const EngineProgram& program) {
+    return translate(program, host_options());
 }
 
-Compiled compile_fast(const EngineProgram& program) {
-    return translate(program, host_options(jit::Tier::Fast));
+// Without optimisation: what the optimiser never leaves to the code generator is in the code, too.
+Compiled compile_plain(const EngineProgram& program) {
+    const auto regions = lower::regions_of(program.accesses);
+    const auto module = ir::build({*program.code, program.bindings, regions});
+    if (!module)
+        return std::unexpected(EngineRefusal{module.error().status, module.error().slot,
+                                             ir::to_error(module.error()).message()});
+    return place(jit::generate(*module, host_options()), program.bindings);
 }
 
 Compiled compile_blinded(const EngineProgram& program) {
-    jit::Options options = host_options(jit::Tier::Full);
+    jit::Options options = host_options();
     options.blind_constants = true;
     constexpr std::uint64_t kSeed = 0x9e3779b97f4a7c15;
     options.seed = kSeed;
@@ -140,7 +144,7 @@ Compiled compile_blinded(const EngineProgram& program) {
 
 // As for a processor that has nothing beyond the architecture's baseline.
 Compiled compile_baseline(const EngineProgram& program) {
-    jit::Options options = host_options(jit::Tier::Full);
+    jit::Options options = host_options();
     options.features = {};
     return translate(program, options);
 }
@@ -188,10 +192,9 @@ std::vector<Compiled> make_native_images(std::span<const EngineProgram> programs
 constexpr std::array kEngines{
     Engine{"interpreter", each<interpret>, nullptr},
     Engine{"ir", each<evaluate_plain>, nullptr},
-    Engine{"ir-fast", each<evaluate_fast>, nullptr},
-    Engine{"ir-full", each<evaluate_full>, nullptr},
-    Engine{"jit", each<compile_full>, nullptr},
-    Engine{"jit-fast", each<compile_fast>, nullptr},
+    Engine{"ir-optimised", each<evaluate_optimised>, nullptr},
+    Engine{"jit", each<compile>, nullptr},
+    Engine{"jit-plain", each<compile_plain>, nullptr},
     Engine{"jit-baseline", each<compile_baseline>, nullptr},
     Engine{"jit-blinded", each<compile_blinded>, nullptr},
 #if EBPF_HAS_SIMULATOR

@@ -75,7 +75,7 @@ struct Vector {
     std::vector<std::string> excluded_engines;
 };
 
-/// Returns whether `vector` is not for `engine`: an engine is excluded with its variants ("jit": "jit-fast"
+/// Returns whether `vector` is not for `engine`: an engine is excluded with its variants ("jit": "jit-plain"
 /// too).
 bool excludes(const Vector& vector, std::string_view engine);
 

@@ -123,8 +123,7 @@ void Emitter::emit_epilogue() {
 void Emitter::emit_block(std::size_t place) {
     const ir::BlockId block = layout_.order[place];
     const ir::BlockId next = layout_.next(place);
-    const bool is_aligned = layout_.is_loop_top[block] && source_.options.tier == Tier::Full;
-    if (is_aligned && place > 0) code_.align(kLoopAlignment);
+    if (layout_.is_loop_top[block] && place > 0) code_.align(kLoopAlignment);
     block_offset_[block] = here();
     estimated_here_ = next != ir::kNone ? estimate_[next] : estimate_.back();
     flags_at_ = kUnknown;

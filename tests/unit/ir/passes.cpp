@@ -61,10 +61,7 @@ const std::vector<Pass>& passes() {
          after_numbering([](Function& function, const engine::Bindings&) { make_selects(function); })},
         {"thread_jumps",
          after_numbering([](Function& function, const engine::Bindings&) { thread_jumps(function); })},
-        {"fast",
-         [](Module& module, const engine::Bindings& bindings) { optimise(module, bindings, Level::Fast); }},
-        {"full",
-         [](Module& module, const engine::Bindings& bindings) { optimise(module, bindings, Level::Full); }},
+        {"optimise", [](Module& module, const engine::Bindings& bindings) { optimise(module, bindings); }},
         {"inline, promote, number",
          [](Module& module, const engine::Bindings& bindings) {
              inline_calls(module);

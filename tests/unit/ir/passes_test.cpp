@@ -26,7 +26,7 @@ namespace {
 constexpr spec::MapShape kArray{spec::MapType::Array, 4, 16, 8, 0};
 
 void full(Module& module, const engine::Bindings& bindings) {
-    optimise(module, bindings, Level::Full);
+    optimise(module, bindings);
 }
 
 /// Numbers values, then applies the pass to each function.

@@ -33,13 +33,11 @@ struct Way {
     friend void PrintTo(const Way& one, std::ostream* stream) { *stream << one.name; }
 };
 
-Way way(const char* name, bool has_atomics, bool blind_constants, RegisterSet registers = {},
-        Tier tier = Tier::Full) {
+Way way(const char* name, bool has_atomics, bool blind_constants, RegisterSet registers = {}) {
     Way made{.name = name, .options = {}, .registers = registers};
     made.options.architecture = Architecture::Arm64;
     made.options.features.has_atomics = has_atomics;
     made.options.blind_constants = blind_constants;
-    made.options.tier = tier;
     made.options.seed = 1;
     return made;
 }
@@ -109,8 +107,7 @@ TEST_P(Arm64, RandomPrograms) {
 // The most that one instruction needs: a compare-and-exchange loop with base, index or address, two inputs,
 // the old and the new value.
 INSTANTIATE_TEST_SUITE_P(Ways, Arm64,
-                         testing::Values(way("FullTier", true, false),
-                                         way("FastTier", true, false, {}, Tier::Fast),
+                         testing::Values(way("NewProcessor", true, false),
                                          way("OldestProcessor", false, false), way("Blinded", true, true),
                                          way("SixRegisters", false, false, registers(0, 1, 2, 9, 19, 20))),
                          [](const auto& way) { return std::string(way.param.name); });

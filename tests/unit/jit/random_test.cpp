@@ -26,12 +26,8 @@ class JitRandom : public testing::TestWithParam<spec::ProgramType> {
     }
 };
 
-TEST_P(JitRandom, FullTier) {
+TEST_P(JitRandom, ThisProcessor) {
     compare(1, host_options());
-}
-
-TEST_P(JitRandom, FastTier) {
-    compare(1001, host_options(Tier::Fast));
 }
 
 TEST_P(JitRandom, OldestProcessorBlinded) {

@@ -9,11 +9,10 @@
 
 namespace ebpf::jit::test {
 
-Options host_options(Tier tier) {
+Options host_options() {
     Options options;
     options.architecture = *host_architecture();
     options.features = detect_features();
-    options.tier = tier;
     options.seed = 1;
     return options;
 }
@@ -25,7 +24,7 @@ Result<Translation> translate_with(const ir::test::Program& program, const engin
     if (registers.is_empty()) return translate(program.code, bindings, program.regions, options);
     auto module = ir::build({program.code, bindings, program.regions});
     if (!module) return std::unexpected(ir::to_error(module.error()));
-    ir::optimise(*module, bindings, ir::Level::Full);
+    ir::optimise(*module, bindings);
     x64::Convention convention = x64::convention(options.architecture);
     std::erase_if(convention.file.allocatable, [&](Register r) { return !registers.has(r); });
     return x64::generate(*module, options, convention);

@@ -11,7 +11,7 @@
 namespace ebpf::jit::test {
 
 /// The options for running on this machine.
-Options host_options(Tier tier = Tier::Full);
+Options host_options();
 
 /// Translates, places and runs the program. `registers`: of the host's, these only; all if empty.
 ir::test::Effects run(const ir::test::Program& program, const Options& options, RegisterSet registers = {});

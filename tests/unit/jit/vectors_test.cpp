@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Every vector, through the JIT, does what it does on the interpreter: in both tiers, with and without what
-// newer processors have, with blinded constants, and with so few registers that most values are spilled.
+// Every vector, through the JIT, does what it does on the interpreter: with and without what newer processors
+// have, with blinded constants, and with so few registers that most values are spilled.
 #include <gtest/gtest.h>
 
 #include "jit/x64/convention.hpp"
@@ -24,13 +24,9 @@ void expect_same_effects(const Options& options, RegisterSet registers = {}) {
     }
 }
 
-TEST(JitVectors, FullTier) {
+TEST(JitVectors, ThisProcessor) {
     ASSERT_GT(programs().size(), 300U);
     expect_same_effects(host_options());
-}
-
-TEST(JitVectors, FastTier) {
-    expect_same_effects(host_options(Tier::Fast));
 }
 
 TEST(JitVectors, OldestProcessor) {

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "engine/machine_code.hpp"
+#include "ir/build.hpp"
 #include "support.hpp"
 
 #if defined(__x86_64__) && !defined(_WIN32)
@@ -49,9 +50,12 @@ TEST(JitWindowsConvention, HelpersCallFunctionsOfTheProgram) {
         "r0 = 0\nexit");
     const engine::HelperBinding helpers[] = {binding(181, repeat), binding(8, slot)};
     const engine::Bindings bindings{.maps = {}, .helpers = helpers};
-    Options options = host_options(Tier::Fast);  // the full one makes a loop of it
+    Options options = host_options();
     options.architecture = Architecture::X64Windows;
-    const auto translation = translate(program.code, bindings, program.regions, options);
+    // Not optimised, as it would become a loop.
+    const auto module = ir::build({program.code, bindings, program.regions});
+    ASSERT_TRUE(module);
+    const auto translation = generate(*module, options);
     ASSERT_TRUE(translation) << translation.error().message();
     const auto image = engine::place(translation->machine_code(), bindings);
     ASSERT_TRUE(image);
