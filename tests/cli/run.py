@@ -9,7 +9,8 @@ A file is a list of cases, each of sections: "-- run WORDS" for ebpfctl, "-- bpf
 given VALUE. Then "-- exit N", and optionally "-- stdin TEXT", "-- stdout", "-- stderr" and "-- output FILE" (a file that the
 case wrote), followed by lines. Each line is a regular expression that must match a line of the output, in the given order;
 lines in between may differ. "-- json" instead checks that the output is JSON and that it contains the given JSON: every member
-of an object, and lists element by element. "-- absent FILE": the case leaves no such file.
+of an object, and lists element by element. "-- absent FILE": the case leaves no such file. "-- within SECONDS": the case runs
+again until it passes or that time is over.
 "-- daemon OPTIONS" anywhere before the first case starts an ebpfd for the file, and every run gets its --context.
 "-- file NAME COUNT [SOURCE]" makes a file in {tmp} of COUNT zero bytes, or of the first COUNT bytes of SOURCE. The value of
 EMULATOR, if it is given, starts ebpfctl and bpf2c.
@@ -22,9 +23,10 @@ import shlex
 import subprocess
 import sys
 import tempfile
+import time
 
 CASES = {'run', 'bpf2c', 'start'}
-SECTIONS = CASES | {'stdin', 'exit', 'stdout', 'stderr', 'json', 'output', 'absent', 'daemon', 'file'}
+SECTIONS = CASES | {'stdin', 'exit', 'stdout', 'stderr', 'json', 'output', 'absent', 'within', 'daemon', 'file'}
 
 
 def parse(path):
@@ -38,11 +40,11 @@ def parse(path):
             if section not in SECTIONS:
                 raise SystemExit(f'{path}:{number}: unknown section {section}')
             if section in CASES:
-                cases.append({'line': number, 'kind': section, 'run': rest, 'stdin': '', 'exit': 0})
+                cases.append({'line': number, 'kind': section, 'run': rest, 'stdin': '', 'exit': 0, 'within': 0})
             elif section == 'stdin':
                 cases[-1]['stdin'] = rest
-            elif section == 'exit':
-                cases[-1]['exit'] = int(rest)
+            elif section in ('exit', 'within'):
+                cases[-1][section] = int(rest)
             elif section in ('daemon', 'file'):
                 setup.append((section, rest.split()))
             elif section == 'absent':
@@ -128,6 +130,16 @@ def command_of(case, program, context, places):
     return [*emulator, program.with_name('bpf2c' + program.suffix), *words]
 
 
+def problems_of(case, command, places):
+    end = time.monotonic() + case['within']
+    while True:
+        result = subprocess.run(command, input=case['stdin'], capture_output=True, text=True, timeout=100)
+        problems = list(check(case, result, places))
+        if not problems or time.monotonic() >= end:
+            return problems
+        time.sleep(0.1)
+
+
 def main():
     if len(sys.argv) < 4:
         raise SystemExit(__doc__)
@@ -146,9 +158,7 @@ def main():
                 make_file(tmp, places, *words)
         try:
             for case in cases:
-                result = subprocess.run(command_of(case, program, context, places), input=case['stdin'],
-                                        capture_output=True, text=True, timeout=100)
-                for problem in check(case, result, places):
+                for problem in problems_of(case, command_of(case, program, context, places), places):
                     failures += 1
                     print(f'{sys.argv[3]}:{case["line"]}: {case["kind"]} {case["run"]}: {problem}')
         finally:
