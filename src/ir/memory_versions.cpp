@@ -2,6 +2,7 @@
 #include "ir/memory_versions.hpp"
 
 #include <algorithm>
+#include <bit>
 
 namespace ebpf::ir {
 namespace {
@@ -133,6 +134,47 @@ std::optional<KnownContents> MemoryVersions::look_up(NodeId id) {
     loads_.push_back(entry);
     table_.put(hash_of(entry), static_cast<std::uint32_t>(loads_.size() - 1), is_entry);
     return {};
+}
+
+std::vector<StoredPart> MemoryVersions::look_up_parts(NodeId id) const {
+    constexpr unsigned kMostSteps = 8;
+    constexpr std::size_t kMostParts = 4;
+    const Node& node = function_.nodes[id];
+    if (node.opcode != Opcode::Load) return {};
+    const Place place = model_.place_of(node);
+    if (place.object != Place::Object::OwnFrame || !place.is_fixed) return {};
+    std::vector<StoredPart> parts;
+    unsigned missing = (1U << place.size) - 1;  // by byte
+    Version version = current_[index_of(Region::Frame)];
+    for (unsigned step = 0; step < kMostSteps && missing != 0; ++step) {
+        const Definition& definition = definitions_[version];
+        version = definition.before;
+        if (definition.node == kNone) return {};
+        const Node& writer = function_.nodes[definition.node];
+        if (!model_.may_write(writer, place)) continue;
+        if (writer.opcode != Opcode::Store) return {};
+        // What was stored long ago is in the cache, where one load finds it.
+        if (parts.empty() && writer.block != block_) return {};
+        const Place from = model_.place_of(writer);
+        if (from.object != place.object || !from.is_fixed) return {};
+        for (unsigned at = 0; at < place.size; ++at) {
+            const auto is_taken = [&](unsigned byte) {
+                const std::int64_t within = place.offset + byte - from.offset;
+                return byte < place.size && (missing >> byte & 1U) != 0 && within >= 0 &&
+                       within < std::int64_t{from.size};
+            };
+            if (!is_taken(at)) continue;
+            const unsigned first = at;
+            for (; is_taken(at); ++at) missing &= ~(1U << at);
+            const unsigned size = at - first;
+            if (!std::has_single_bit(size) || parts.size() == kMostParts) return {};
+            const auto within = static_cast<unsigned>(place.offset + first - from.offset);
+            parts.push_back(
+                {function_.input(writer, 1), within * 8, first * 8, static_cast<std::uint8_t>(size)});
+        }
+    }
+    if (missing != 0) return {};
+    return parts;
 }
 
 }  // namespace ebpf::ir

@@ -19,6 +19,14 @@ struct KnownContents {
     bool is_stored = false;
 };
 
+/// Some bytes of what memory is known to hold.
+struct StoredPart {
+    NodeId value = kNone;     ///< what the store stored
+    unsigned shift_bits = 0;  ///< where in it the bytes begin
+    unsigned at_bits = 0;     ///< where in what is loaded they begin
+    std::uint8_t size = 0;    ///< bytes: 1, 2 or 4
+};
+
 /// Blocks must be entered in order and each node with effects on memory noted when it is passed.
 class MemoryVersions {
   public:
@@ -32,6 +40,10 @@ class MemoryVersions {
     /// Returns what the load (or PacketLoad) would read, if that is known and available in the current block.
     /// If it is not, later calls may be answered with `id`.
     std::optional<KnownContents> look_up(NodeId id);
+    /// Returns what the load would read where several stores put it together, none of which covers it, the
+    /// last one in the current block: processors wait long for the value of such a load. Empty if that is not
+    /// so.
+    [[nodiscard]] std::vector<StoredPart> look_up_parts(NodeId id) const;
 
   private:
     using Version = std::uint32_t;

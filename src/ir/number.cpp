@@ -152,6 +152,10 @@ class Numbering final : private Simplifier {
                 replace(id, loaded(node, *known));
                 return;
             }
+            if (const auto parts = memory_.look_up_parts(id); !parts.empty()) {
+                replace(id, put_together(node, parts));
+                return;
+            }
         }
         append(id);
         memory_.note_write(id);
@@ -166,6 +170,22 @@ class Numbering final : private Simplifier {
         if (load.size == 8) return value;
         const Opcode extension = load.is_signed ? Opcode::SignExtend : Opcode::ZeroExtend;
         return make({{.opcode = extension, .size = load.size, .slot = load.slot}, {value}});
+    }
+
+    NodeId put_together(Node load, const std::vector<StoredPart>& parts) {
+        NodeId whole = kNone;
+        for (const StoredPart& part : parts) {
+            Node bytes = load;
+            bytes.size = part.size;
+            bytes.is_signed = false;
+            NodeId value = loaded(bytes, {part.value, part.shift_bits, true});
+            if (part.at_bits != 0)
+                value = make({{.opcode = Opcode::Shl, .slot = load.slot}, {value, constant(part.at_bits)}});
+            whole =
+                whole == kNone ? value : make({{.opcode = Opcode::Or, .slot = load.slot}, {whole, value}});
+        }
+        if (!load.is_signed || load.size == 8) return whole;
+        return make({{.opcode = Opcode::SignExtend, .size = load.size, .slot = load.slot}, {whole}});
     }
 
     void finish_branch(Node& node) {

@@ -78,6 +78,17 @@ TEST(IrNumber, StoredValuesAreKnown) {
         0x66U);
 }
 
+TEST(IrNumber, ValuesThatStoresPutTogetherAreNotLoaded) {
+    const std::string key =
+        "r2 = *(u32 *)(r1 + 0)\nr3 = *(u16 *)(r1 + 4)\n*(u32 *)(r10 - 8) = r2\n*(u16 *)(r10 - 4) = r3\n"
+        "*(u16 *)(r10 - 2) = 6\n";
+    const auto loads = [](const std::string& text) {
+        return count(checked(assemble(text + "r0 = *(u64 *)(r10 - 8)\nexit"), kNumber), Opcode::Load);
+    };
+    EXPECT_EQ(loads(key), 2U);  // those of the key's parts
+    EXPECT_EQ(loads(key + "r4 = r10\nr4 += -8\nr3 &= 7\nr4 += r3\n*(u8 *)(r4 + 0) = 1\n"), 3U);
+}
+
 TEST(IrNumber, BranchesAreDecidedByBoundsAndByBranchesAbove) {
     const auto by_bound =
         checked(assemble("r0 = *(u8 *)(r1 + 0)\nif r0 > 255 goto +1\nr0 += 1\nexit"), kNumber);
