@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: MIT
+#include "hooks/socket/linux/connect_pool.hpp"
+
+#include <sched.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <system_error>
+#include <utility>
+
+#include "hooks/socket/linux/target.hpp"
+
+namespace ebpf::hooks::socket {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using std::chrono::microseconds;
+
+constexpr std::chrono::milliseconds kWakeEvery{20};
+// What an interrupted system call of the kernel returns inside: the caller gets EINTR, or calls again, as the
+// handler of its signal says. Source: Linux include/linux/errno.h.
+constexpr int kRestart = 512;
+
+int wake_signal() {
+    return SIGRTMIN + 7;
+}
+
+void install_wake_signal() {
+    struct sigaction action{};
+    action.sa_handler = [](int) {};  // without SA_RESTART: to interrupt is all it does
+    sigaction(wake_signal(), &action, nullptr);
+}
+
+void set_wake_signal_blocked(bool is_blocked) {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, wake_signal());
+    pthread_sigmask(is_blocked ? SIG_BLOCK : SIG_UNBLOCK, &set, nullptr);
+}
+
+/// When SO_SNDTIMEO ends the wait; nothing: never.
+std::optional<Clock::time_point> deadline_of(const platform::Descriptor& socket) {
+    timeval limit{};
+    socklen_t size = sizeof limit;
+    if (getsockopt(socket.number(), SOL_SOCKET, SO_SNDTIMEO, &limit, &size) != 0) return std::nullopt;
+    if (limit.tv_sec == 0 && limit.tv_usec == 0) return std::nullopt;
+    return Clock::now() + std::chrono::seconds(limit.tv_sec) + microseconds(limit.tv_usec);
+}
+
+}  // namespace
+
+void connect_and_answer(const Listener& listener, const Connection& connection,
+                        const std::atomic<bool>& is_ending) {
+    if (connection.folder.is_open() && fchdir(connection.folder.number()) != 0) {
+        listener.answer(connection.call, -errno);
+        return;
+    }
+    const auto deadline = deadline_of(connection.socket);
+    const auto* address = reinterpret_cast<const sockaddr*>(&connection.address.bytes);
+    // Connecting again goes on waiting for the same connection.
+    while (connect(connection.socket.number(), address, connection.address.length) != 0) {
+        if (errno != EINTR) {
+            listener.answer(connection.call, -errno);
+            return;
+        }
+        if (is_ending.load() || !listener.is_waiting(connection.call)) return;
+        const auto task = read_task(connection.thread);
+        if (task && task->deliverable_signals != 0) {
+            listener.answer(connection.call, -kRestart);
+            return;
+        }
+        if (deadline && Clock::now() >= *deadline) {
+            listener.answer(connection.call, -EINPROGRESS);
+            return;
+        }
+    }
+    listener.answer(connection.call, 0);
+}
+
+void ConnectPool::start(Connection connection) {
+    std::unique_lock lock(mutex_);
+    for (Worker& worker : workers_) {
+        if (worker.is_busy) continue;
+        worker.is_busy = true;
+        ++busy_;
+        worker.connection = std::move(connection);
+        lock.unlock();
+        changed_.notify_all();
+        return;
+    }
+    const std::uint64_t call = connection.call;
+    if (workers_.size() >= kMaxWorkers) {
+        listener_->answer(call, -EAGAIN);
+        return;
+    }
+    try {
+        if (!waker_.joinable()) {
+            install_wake_signal();
+            waker_ = std::thread([this] { wake_workers(); });
+        }
+        Worker& worker = workers_.emplace_back();
+        worker.is_busy = true;
+        ++busy_;
+        worker.connection = std::move(connection);
+        worker.thread = std::thread([this, &worker] { work(worker); });
+    } catch (const std::system_error&) {
+        if (!workers_.empty() && !workers_.back().thread.joinable()) {
+            workers_.pop_back();
+            --busy_;
+        }
+        listener_->answer(call, -EAGAIN);
+        return;
+    }
+    changed_.notify_all();
+}
+
+bool unshare_folder() {
+    return unshare(CLONE_FS) == 0;
+}
+
+void ConnectPool::work(Worker& worker) {
+    const bool has_folder = unshare_folder();
+    set_wake_signal_blocked(false);
+    std::unique_lock lock(mutex_);
+    for (;;) {
+        changed_.wait(lock, [&] { return is_ending_ || worker.connection; });
+        if (is_ending_) {
+            if (worker.is_busy) --busy_;
+            return;
+        }
+        const Connection connection = *std::exchange(worker.connection, std::nullopt);
+        lock.unlock();
+        if (connection.folder.is_open() && !has_folder) {
+            listener_->answer(connection.call, -EPERM);
+        } else {
+            connect_and_answer(*listener_, connection, is_ending_);
+        }
+        lock.lock();
+        worker.is_busy = false;
+        --busy_;
+    }
+}
+
+void ConnectPool::wake_workers() {
+    set_wake_signal_blocked(true);
+    std::unique_lock lock(mutex_);
+    while (!is_ending_ || busy_ != 0) {
+        changed_.wait(lock, [&] { return is_ending_ || busy_ != 0; });
+        changed_.wait_for(lock, kWakeEvery, [&] { return is_ending_ && busy_ == 0; });
+        for (Worker& worker : workers_) {
+            if (worker.is_busy) pthread_kill(worker.thread.native_handle(), wake_signal());
+        }
+    }
+}
+
+ConnectPool::~ConnectPool() {
+    {
+        const std::lock_guard guard(mutex_);
+        is_ending_ = true;
+    }
+    changed_.notify_all();
+    for (Worker& worker : workers_) worker.thread.join();
+    if (waker_.joinable()) waker_.join();
+}
+
+}  // namespace ebpf::hooks::socket

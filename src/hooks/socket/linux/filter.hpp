@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: MIT
+// The seccomp filter of hooked processes: which calls are asked about and which are refused.
+#pragma once
+
+#include <linux/filter.h>
+
+#include <vector>
+
+namespace ebpf::hooks::socket {
+
+/// Returns the filter: bind and connect are asked about; io_uring, system calls of other architectures and of
+/// x32 do not exist (ENOSYS), since they bind and connect past a filter; landlock_restrict_self is refused
+/// (EPERM), since what is done for a process is not held by rules that it made for itself. Processes other
+/// than threads may not share their descriptors (clone with CLONE_FILES: EPERM; clone3, whose flags no filter
+/// sees: ENOSYS, upon which C libraries use clone): so descriptors of a process with one thread cannot change
+/// while it waits. All else is allowed.
+std::vector<sock_filter> make_filter();
+
+}  // namespace ebpf::hooks::socket

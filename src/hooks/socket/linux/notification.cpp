@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: MIT
+#include "hooks/socket/linux/notification.hpp"
+
+#include <linux/seccomp.h>
+#include <sys/ioctl.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace ebpf::hooks::socket {
+namespace {
+
+// Since Linux 6.6: the answering thread's processor runs the caller next.
+constexpr unsigned long kSetFlags = _IOW('!', 4, std::uint64_t);
+constexpr std::uint64_t kSyncWakeUp = 1;
+
+}  // namespace
+
+Listener::Listener(platform::Descriptor listener) : listener_(std::move(listener)) {
+    static_cast<void>(ioctl(listener_.number(), kSetFlags, kSyncWakeUp));  // only speed depends on it
+}
+
+std::optional<Call> Listener::receive() const {
+    // The kernel copies as much as it knows: room for a longer structure of a later one.
+    union {
+        seccomp_notif notification;
+        std::array<std::byte, 256> room;
+    } received{};
+    received.room.fill(std::byte{0});
+    if (ioctl(listener_.number(), SECCOMP_IOCTL_NOTIF_RECV, &received) != 0) return std::nullopt;
+    const seccomp_notif& notification = received.notification;
+    Call call;
+    call.id = notification.id;
+    call.thread = static_cast<int>(notification.pid);
+    call.number = notification.data.nr;
+    std::copy(std::begin(notification.data.args), std::end(notification.data.args), call.arguments.begin());
+    return call;
+}
+
+bool Listener::is_waiting(std::uint64_t id) const {
+    return ioctl(listener_.number(), SECCOMP_IOCTL_NOTIF_ID_VALID, &id) == 0;
+}
+
+bool Listener::answer(std::uint64_t id, int result) const {
+    seccomp_notif_resp response{};
+    response.id = id;
+    response.error = result;
+    return ioctl(listener_.number(), SECCOMP_IOCTL_NOTIF_SEND, &response) == 0;
+}
+
+void Listener::let_continue(std::uint64_t id) const {
+    seccomp_notif_resp response{};
+    response.id = id;
+    response.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
+    static_cast<void>(
+        ioctl(listener_.number(), SECCOMP_IOCTL_NOTIF_SEND, &response));  // fails: the caller has gone
+}
+
+}  // namespace ebpf::hooks::socket

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: MIT
+#include "hooks/socket/linux/target.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <charconv>
+#include <string>
+#include <string_view>
+
+namespace ebpf::hooks::socket {
+namespace {
+
+using platform::Descriptor;
+
+constexpr unsigned kPidfdThread = O_EXCL;  // since Linux 6.9
+constexpr int kNetworkCookie = 71;         // SO_NETNS_COOKIE, since Linux 5.14
+
+std::expected<std::string, int> read_status(int thread) {
+    const Descriptor file(open(fmt::format("/proc/{}/status", thread).c_str(), O_RDONLY | O_CLOEXEC));
+    if (!file.is_open()) return std::unexpected(-ESRCH);
+    std::string text(4096, '\0');
+    const ssize_t size = read(file.number(), text.data(), text.size());
+    if (size < 0) return std::unexpected(-errno);
+    text.resize(static_cast<std::size_t>(size));
+    return text;
+}
+
+/// What stands behind "NAME:\t"; empty if there is no such line.
+std::string_view line(std::string_view status, std::string_view name) {
+    const std::size_t at = status.find(fmt::format("\n{}:\t", name));
+    if (at == std::string_view::npos) return {};
+    status.remove_prefix(at + name.size() + 3);
+    return status.substr(0, status.find('\n'));
+}
+
+/// The first word of a line.
+std::string_view field(std::string_view status, std::string_view name) {
+    const std::string_view all = line(status, name);
+    return all.substr(0, all.find('\t'));
+}
+
+bool is_same_file(const std::string& first, const std::string& second) {
+    struct stat one{};
+    struct stat other{};
+    if (stat(first.c_str(), &one) != 0 || stat(second.c_str(), &other) != 0) return false;
+    return one.st_dev == other.st_dev && one.st_ino == other.st_ino;
+}
+
+template <typename T>
+T number(std::string_view text, int base = 10) {
+    T value = 0;
+    static_cast<void>(std::from_chars(text.data(), text.data() + text.size(), value, base));
+    return value;
+}
+
+Descriptor open_process(int thread) {
+    const long direct = syscall(SYS_pidfd_open, thread, kPidfdThread);
+    if (direct >= 0 || errno != EINVAL) return Descriptor(static_cast<int>(direct));
+    const auto task = read_task(thread);  // threads of a process share their descriptors, mostly
+    return Descriptor(task ? static_cast<int>(syscall(SYS_pidfd_open, task->process, 0)) : -1);
+}
+
+std::expected<int, int> option(const Descriptor& socket, int name) {
+    int value = 0;
+    socklen_t size = sizeof value;
+    if (getsockopt(socket.number(), SOL_SOCKET, name, &value, &size) != 0) return std::unexpected(-errno);
+    return value;
+}
+
+}  // namespace
+
+std::expected<Task, int> read_task(int thread) {
+    const auto status = read_status(thread);
+    if (!status) return std::unexpected(status.error());
+    Task task;
+    task.thread = thread;
+    task.process = number<int>(field(*status, "Tgid"));
+    task.uid = number<std::uint32_t>(field(*status, "Uid"));
+    task.gid = number<std::uint32_t>(field(*status, "Gid"));
+    constexpr std::string_view kName = "Name:\t";
+    if (status->starts_with(kName)) {
+        const std::string_view name = std::string_view(*status).substr(kName.size());
+        name.substr(0, std::min(name.find('\n'), task.name.size() - 1))
+            .copy(task.name.data(), task.name.size() - 1);
+    }
+    const auto signals = [&](std::string_view name) {
+        return number<std::uint64_t>(field(*status, name), 16);
+    };
+    task.threads = number<int>(field(*status, "Threads"));
+    task.umask = number<unsigned>(field(*status, "Umask"), 8);
+    for (const std::string_view name : {"Uid", "Gid", "Groups"})
+        task.credentials.append(line(*status, name)).append("\n");
+    task.deliverable_signals = (signals("SigPnd") | signals("ShdPnd")) & ~signals("SigBlk");
+    return task;
+}
+
+bool has_our_files(int thread) {
+    return is_same_file("/proc/thread-self/ns/mnt", fmt::format("/proc/{}/ns/mnt", thread)) &&
+           is_same_file("/", fmt::format("/proc/{}/root/", thread));
+}
+
+std::expected<Descriptor, int> take_descriptor(int thread, int fd) {
+    const Descriptor process = open_process(thread);
+    if (!process.is_open()) return std::unexpected(-EPERM);
+    const long taken = syscall(SYS_pidfd_getfd, process.number(), fd, 0);
+    if (taken < 0) return std::unexpected(-errno);
+    return Descriptor(static_cast<int>(taken));
+}
+
+std::expected<Address, int> read_address(int thread, std::uint64_t pointer, std::int32_t length) {
+    Address address;
+    if (length < 0 || static_cast<std::size_t>(length) > sizeof address.bytes)
+        return std::unexpected(-EINVAL);
+    address.length = static_cast<socklen_t>(length);
+    if (length == 0) return address;
+    const iovec to{&address.bytes, address.length};
+    const iovec from{reinterpret_cast<void*>(pointer), address.length};
+    const ssize_t copied = process_vm_readv(thread, &to, 1, &from, 1, 0);
+    if (copied < 0) return std::unexpected(-errno);
+    if (copied != length) return std::unexpected(-EFAULT);
+    return address;
+}
+
+std::expected<SocketFacts, int> read_facts(const Descriptor& socket) {
+    const auto family = option(socket, SO_DOMAIN);
+    if (!family) return std::unexpected(family.error());
+    const auto type = option(socket, SO_TYPE);
+    const auto protocol = option(socket, SO_PROTOCOL);
+    if (!type || !protocol) return std::unexpected(-EINVAL);
+    SocketFacts facts{*family, *type, *protocol, 0};
+    socklen_t size = sizeof facts.network;
+    if (getsockopt(socket.number(), SOL_SOCKET, kNetworkCookie, &facts.network, &size) != 0)
+        facts.network = 0;
+    return facts;
+}
+
+}  // namespace ebpf::hooks::socket

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT
+// The thread that made a call, as long as it waits: its socket, its memory, and who it is.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <expected>
+#include <string>
+
+#include "hooks/socket/linux/address.hpp"
+#include "platform/linux/descriptor.hpp"
+
+namespace ebpf::hooks::socket {
+
+/// Who calls, in our namespaces; what programs are told.
+struct Task {
+    int thread = 0;
+    int process = 0;
+    std::uint32_t uid = 0;
+    std::uint32_t gid = 0;
+    std::array<char, 16> name{};  ///< ends with NUL
+
+    int threads = 0;                        ///< of its process
+    unsigned umask = 0;                     ///< for files that it makes
+    std::uint64_t deliverable_signals = 0;  ///< those that wait for the thread and that it lets through
+    std::string credentials;                ///< user and group ids of every kind, as text to compare
+};
+
+/// Reads who `thread` is. Errors: negative errno.
+std::expected<Task, int> read_task(int thread);
+
+/// Whether `thread` sees the files that we see: same root, same mounts.
+bool has_our_files(int thread);
+
+/// Opens the caller's descriptor `fd`: the same open file. Errors: negative errno, as the caller shall see
+/// it.
+std::expected<platform::Descriptor, int> take_descriptor(int thread, int fd);
+
+/// Copies an address from the caller's memory. Errors: negative errno, as the kernel gives it for bad
+/// addresses.
+std::expected<Address, int> read_address(int thread, std::uint64_t pointer, std::int32_t length);
+
+/// What is fixed when a socket is made.
+struct SocketFacts {
+    int family = 0;
+    int type = 0;
+    int protocol = 0;
+    std::uint64_t network = 0;  ///< cookie of its network namespace; 0: the kernel does not tell
+};
+
+/// Errors: -ENOTSOCK and others, as the caller shall see them.
+std::expected<SocketFacts, int> read_facts(const platform::Descriptor& socket);
+
+}  // namespace ebpf::hooks::socket

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: MIT
+#include "hooks/socket/linux/chain.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cerrno>
+#include <functional>
+#include <string>
+
+namespace ebpf::hooks::socket {
+namespace {
+
+/// Stands for a link: a program, and what happened to it.
+struct FakeLink {
+    std::function<std::uint64_t(ebpf_sock_addr_context&)> program;
+    int runs = 0;
+    bool is_short_of_memory = false;
+};
+
+constexpr ebpf_hook_dispatch kDispatch = {
+    .version = EBPF_HOOK_ABI_VERSION,
+    .size = sizeof(ebpf_hook_dispatch),
+    .thread_enter =
+        [](void* link, ebpf_hook_thread** thread) {
+            *thread = static_cast<ebpf_hook_thread*>(link);
+            return static_cast<FakeLink*>(link)->is_short_of_memory ? -ENOMEM : 0;
+        },
+    .thread_leave = [](ebpf_hook_thread*) {},
+    .batch_begin = [](ebpf_hook_thread*) {},
+    .batch_end = [](ebpf_hook_thread*) {},
+    .invoke =
+        [](void* link, ebpf_hook_thread*, void* context) {
+            auto& fake = *static_cast<FakeLink*>(link);
+            ++fake.runs;
+            return fake.program(*static_cast<ebpf_sock_addr_context*>(context));
+        },
+    .invoke_all = nullptr,
+};
+
+TEST(Chain, EmptyAllows) {
+    Chain chain;
+    ebpf_sock_addr_context context{};
+    EXPECT_EQ(chain.run(context), 0);
+}
+
+TEST(Chain, AllRunInOrderAndOneDenialIsEnough) {
+    Chain chain;
+    FakeLink first{[](auto& context) {
+        context.user_port = 1;
+        return 0U;
+    }};
+    FakeLink second{[](auto& context) { return context.user_port == 1 ? 1U : 0U; }};
+    Attachment* attachments[] = {chain.add(kDispatch, &first), chain.add(kDispatch, &second)};
+    ebpf_sock_addr_context context{};
+    EXPECT_EQ(chain.run(context), -EPERM);
+    EXPECT_EQ(second.runs, 1) << "a program that only counts must not miss a refused call";
+    EXPECT_EQ(attachments[0]->denials, 1U);
+    EXPECT_EQ(attachments[0]->changes, 1U);
+    EXPECT_EQ(attachments[1]->denials, 0U);
+    EXPECT_EQ(attachments[1]->changes, 0U);
+    chain.remove(attachments[0]);
+    context.user_port = 1;
+    EXPECT_EQ(chain.run(context), 0);
+    EXPECT_EQ(first.runs, 1);
+    EXPECT_EQ(second.runs, 2);
+}
+
+TEST(Chain, OnlyOneAllows) {
+    Chain chain;
+    std::uint64_t result = 0;
+    FakeLink link{[&](auto&) { return result; }};
+    chain.add(kDispatch, &link);
+    ebpf_sock_addr_context context{};
+    for (const std::uint64_t other : {0ULL, 2ULL, 3ULL, ~0ULL, 1ULL << 32U}) {
+        result = other;
+        EXPECT_EQ(chain.run(context), -EPERM) << other;
+    }
+    result = 1;
+    EXPECT_EQ(chain.run(context), 0);
+}
+
+TEST(Chain, WithoutMemoryNothingIsAllowed) {
+    Chain chain;
+    FakeLink link{[](auto&) { return 1U; }};
+    link.is_short_of_memory = true;
+    chain.add(kDispatch, &link);
+    ebpf_sock_addr_context context{};
+    EXPECT_EQ(chain.run(context), -ENOMEM);
+    EXPECT_EQ(link.runs, 0);
+}
+
+}  // namespace
+}  // namespace ebpf::hooks::socket
