@@ -47,6 +47,8 @@ constexpr std::array kCommands = {
     Command{"link", "list", "[LINK]", "list links, with the counters of their hooks", link_show},
     Command{"link", "detach", "LINK", "detach a link now", link_detach},
     Command{"link", "pin", "LINK PATH", "pin a link", link_pin},
+    Command{"run", "", "--attach HOOK=PROG[,PROG]... -- COMMAND [ARGUMENT]...",
+            "run a command, and all that it starts, under bind and connect programs", run_command},
     Command{"pin", "list", "", "list pins", pin_list},
     Command{"pin", "remove", "PATH", "take a pin away", pin_remove},
 };
@@ -169,6 +171,7 @@ Exit exit_of(const Output& output) {
             if (program.report.verdict != verifier::Verdict::Accept) return Exit::Refused;
         }
     }
+    if (const auto* ended = std::get_if<CommandEnded>(&output)) return static_cast<Exit>(ended->code);
     return std::holds_alternative<NoElement>(output) ? Exit::Refused : Exit::Ok;
 }
 

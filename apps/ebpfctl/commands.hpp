@@ -5,10 +5,12 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "client/backend.hpp"
 #include "object/object_spec.hpp"
 #include "results.hpp"
+#include "spec/engines.hpp"
 #include "words.hpp"
 
 namespace ebpf::ctl {
@@ -21,6 +23,8 @@ struct Options {
     std::string image;                         ///< path of a native image, for engine native
     std::string engine = "auto";               ///< for programs that are loaded
     spec::GroupSet groups = spec::kAllGroups;  ///< of an in-process context
+    std::vector<std::string> attach;           ///< run: HOOK=PROG[,PROG]
+    std::vector<std::string> map_updates;      ///< run: NAME key DATA value DATA
 };
 
 /// Where a command runs unless --context says so.
@@ -29,7 +33,7 @@ enum class Place : std::uint8_t { InProcess, Daemon };
 /// A command of the table in commands.cpp.
 struct Command {
     const char* noun;
-    const char* verb;
+    const char* verb;       ///< empty: the noun is the command
     const char* arguments;  ///< for --help
     const char* text;       ///< one sentence
     Result<Output> (*run)(const Options& options, Words& words);
@@ -42,7 +46,7 @@ std::span<const Command> commands();
 /// NotSupported - this host has no daemon.
 Result<std::unique_ptr<client::Backend>> open_context(const Options& options, Place place);
 
-// In commands_program.cpp, commands_dump.cpp, commands_map.cpp, commands_link.cpp.
+// In commands_program.cpp, commands_dump.cpp, commands_map.cpp, commands_link.cpp, commands_run.cpp.
 Result<Output> program_verify(const Options& options, Words& words);
 Result<Output> program_dump(const Options& options, Words& words);
 Result<Output> program_load(const Options& options, Words& words);
@@ -63,6 +67,7 @@ Result<Output> net_show(const Options& options, Words& words);
 Result<Output> link_show(const Options& options, Words& words);
 Result<Output> link_detach(const Options& options, Words& words);
 Result<Output> link_pin(const Options& options, Words& words);
+Result<Output> run_command(const Options& options, Words& words);
 Result<Output> pin_list(const Options& options, Words& words);
 Result<Output> pin_remove(const Options& options, Words& words);
 
@@ -78,6 +83,12 @@ Result<client::Handle> select_one(client::Client& client, client::ObjectKind kin
 
 /// Reads an object file. Errors: those of reading the file and of object::read_object().
 Result<object::ObjectSpec> read_object(const std::string& path);
+
+/// Returns what Options::engine names. Errors: InvalidArgument.
+Result<spec::Engine> chosen_engine(const Options& options);
+
+/// What a program that the verifier refused comes to: Rejected, with its first failure.
+Error rejection(const std::string& name, const verifier::Report& report);
 
 /// Returns the program that `selector` names; that of a FILE is loaded for it.
 /// Errors: Rejected - the verifier refused it; those of reading the file; those of select_one().

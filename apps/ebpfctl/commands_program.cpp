@@ -23,27 +23,6 @@ using client::ObjectKind;
 constexpr std::size_t kMaxObjectBytes = std::size_t{64} << 20U;
 constexpr std::uint64_t kMaxRepeat = 0xffffffff;
 
-Result<spec::Engine> chosen_engine(const Options& options) {
-    if (const auto* row = spec::find_engine(options.engine)) return row->engine;
-    std::string known;
-    for (const auto& row : spec::engines()) known += fmt::format("{}{}", known.empty() ? "" : ", ", row.name);
-    return fail(Status::InvalidArgument,
-                fmt::format("--engine '{}': there is no such engine among {}", options.engine, known));
-}
-
-/// What a refusal says when it ends the command.
-Error rejection(const std::string& name, const verifier::Report& report) {
-    std::string text = fmt::format("program '{}' was rejected", name);
-    if (!report.failures.empty()) {
-        const auto& failure = report.failures.front();
-        text += fmt::format(": {} {}: instruction {}: {}", failure.rule, failure.category, failure.slot,
-                            failure.message);
-        if (failure.source.line != 0)
-            text += fmt::format(" ({}:{})", failure.source.file, failure.source.line);
-    }
-    return {Status::Rejected, text};
-}
-
 /// Loads one program of a file. The maps stay with the program.
 Result<Handle> load_file(Client& client, const object::ObjectSpec& object, const Selector& file,
                          const Options& options) {
@@ -123,6 +102,27 @@ Result<Selector> file_word(Words& words, std::string_view command) {
 }
 
 }  // namespace
+
+/// What a refusal says when it ends the command.
+Error rejection(const std::string& name, const verifier::Report& report) {
+    std::string text = fmt::format("program '{}' was rejected", name);
+    if (!report.failures.empty()) {
+        const auto& failure = report.failures.front();
+        text += fmt::format(": {} {}: instruction {}: {}", failure.rule, failure.category, failure.slot,
+                            failure.message);
+        if (failure.source.line != 0)
+            text += fmt::format(" ({}:{})", failure.source.file, failure.source.line);
+    }
+    return {Status::Rejected, text};
+}
+
+Result<spec::Engine> chosen_engine(const Options& options) {
+    if (const auto* row = spec::find_engine(options.engine)) return row->engine;
+    std::string known;
+    for (const auto& row : spec::engines()) known += fmt::format("{}{}", known.empty() ? "" : ", ", row.name);
+    return fail(Status::InvalidArgument,
+                fmt::format("--engine '{}': there is no such engine among {}", options.engine, known));
+}
 
 Result<object::ObjectSpec> read_object(const std::string& path) {
     EBPF_TRY(const auto bytes, platform::read_file(path, kMaxObjectBytes));

@@ -34,6 +34,19 @@ constexpr const char* kGrammar =
     "Exit codes: 0 done or accepted, 1 refused or not found, 2 wrong usage, 3 internal error, 4 no daemon or "
     "no permission";
 
+constexpr const char* kRunText =
+    "HOOK := bind | connect\n"
+    "PROG := FILE.o[:PROGRAM]\n"
+    "DATA := [hex] BYTE...\n"
+    "Every program of a hook decides; one that returns 0 is enough to refuse the call (EPERM). What they "
+    "write into the\n"
+    "context is the address that is used. COMMAND and all that it starts cannot leave the hook or gain "
+    "privileges by\n"
+    "executing a file. Needs no privileges.\n"
+    "Exit codes: that of COMMAND, or 128 + the signal that ended it; 125 ebpfctl failed, 126 COMMAND cannot "
+    "be executed,\n"
+    "127 there is no COMMAND; 2 wrong usage";
+
 void add_options(CLI::App& app, Invocation& invocation) {
     app.add_flag("-j,--json", invocation.is_json, "print JSON, in bpftool's shape");
     app.add_flag("-p,--pretty", invocation.is_pretty, "print JSON over several lines");
@@ -56,35 +69,59 @@ bool may_load(const Command& command) {
     return std::string_view(command.noun) == "prog" && (verb == "load" || verb == "run" || verb == "dump");
 }
 
+void add_command(CLI::App& parent, const Command& command, Invocation& invocation) {
+    const bool is_run = *command.verb == '\0';  // the one command without a noun
+    const std::string_view name = is_run ? command.noun : command.verb;
+    CLI::App* verb = parent.add_subcommand(std::string(name), command.text);
+    verb->fallthrough();
+    verb->footer(
+        fmt::format("ebpfctl {} {} {}\n{}", command.noun, command.verb, command.arguments, kGrammar));
+    verb->add_option("arguments", invocation.words, command.arguments);
+    if (name == "verify" || name == "load") {
+        verb->add_option("--memory-length", invocation.options.memory_length,
+                         "bytes at r1, for programs of type memory")
+            ->check(CLI::NonNegativeNumber);
+    }
+    if (may_load(command) || is_run) {
+        verb->add_option("--engine", invocation.options.engine,
+                         "what runs a program of a FILE: auto, interpreter, jit or native")
+            ->default_str("auto");
+    }
+    if (may_load(command)) {
+        verb->add_option("--image", invocation.options.image,
+                         "native image of the FILE, as bpf2c makes them; for --engine native");
+    }
+    if (name == "verify")
+        verb->add_option("--explain", invocation.options.explain, "explain a rule, such as V017, instead");
+    if (is_run) {
+        verb->add_option("--attach", invocation.options.attach,
+                         "HOOK=PROG[,PROG]: programs of a FILE.o[:PROGRAM] for hook bind or connect, by "
+                         "their sections; "
+                         "may be given again, programs run in this order")
+            ->allow_extra_args(false);
+        verb->add_option("--map-update", invocation.options.map_updates,
+                         "'NAME key DATA value DATA': an element for a map of the programs, before COMMAND "
+                         "starts; may be "
+                         "given again")
+            ->allow_extra_args(false);
+        verb->footer(fmt::format("ebpfctl run {}\n{}", command.arguments, kRunText));
+    }
+    verb->callback([&invocation, &command] { invocation.command = &command; });
+}
+
 void add_commands(CLI::App& app, Invocation& invocation) {
     std::map<std::string, CLI::App*> nouns;
     for (const Command& command : ebpf::ctl::commands()) {
+        if (*command.verb == '\0') {
+            add_command(app, command, invocation);
+            continue;
+        }
         CLI::App*& noun = nouns[command.noun];
         if (noun == nullptr) {
             noun = app.add_subcommand(command.noun, fmt::format("commands on a {}", command.noun));
             noun->require_subcommand(1)->fallthrough();
         }
-        CLI::App* verb = noun->add_subcommand(command.verb, command.text);
-        verb->fallthrough();
-        verb->footer(
-            fmt::format("ebpfctl {} {} {}\n{}", command.noun, command.verb, command.arguments, kGrammar));
-        verb->add_option("arguments", invocation.words, command.arguments);
-        if (std::string_view(command.verb) == "verify" || std::string_view(command.verb) == "load") {
-            verb->add_option("--memory-length", invocation.options.memory_length,
-                             "bytes at r1, for programs of type memory")
-                ->check(CLI::NonNegativeNumber);
-        }
-        if (may_load(command)) {
-            verb->add_option("--engine", invocation.options.engine,
-                             "what runs a program of a FILE: auto, interpreter, jit or native")
-                ->default_str("auto");
-            verb->add_option("--image", invocation.options.image,
-                             "native image of the FILE, as bpf2c makes them; for --engine native");
-        }
-        if (std::string_view(command.verb) == "verify")
-            verb->add_option("--explain", invocation.options.explain,
-                             "explain a rule, such as V017, instead");
-        verb->callback([&invocation, &command] { invocation.command = &command; });
+        add_command(*noun, command, invocation);
     }
 }
 
@@ -118,6 +155,10 @@ int run(Invocation& invocation) {
     ebpf::ctl::Words words(std::move(invocation.words));
     const auto output = invocation.command->run(invocation.options, words);
     if (!output) return report_error(invocation, output.error());
+    if (const auto* ended = std::get_if<ebpf::ctl::CommandEnded>(&*output)) {
+        if (!ended->error.empty()) report_error(invocation, {ebpf::Status::Environment, ended->error});
+        return ended->code;
+    }
     fmt::print("{}", invocation.is_json ? ebpf::ctl::render_json(*output, invocation.is_pretty)
                                         : ebpf::ctl::render_text(*output));
     return static_cast<int>(ebpf::ctl::exit_of(*output));

@@ -72,6 +72,7 @@ Json of_failure(const verifier::Failure& failure) {
 
 struct ToJson {
     Json operator()(const Done&) const { return nullptr; }
+    Json operator()(const CommandEnded&) const { return nullptr; }
 
     Json operator()(const Verification& verification) const {
         Json list = Json::array();

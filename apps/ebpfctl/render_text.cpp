@@ -74,6 +74,7 @@ bool are_typed(const Elements& elements) {
 
 struct ToText {
     std::string operator()(const Done&) const { return ""; }
+    std::string operator()(const CommandEnded&) const { return ""; }
 
     static std::string refusal_text(const verifier::Failure& failure) {
         std::string text = fmt::format("  {} {}: instruction {}: {}\n", failure.rule, failure.category,

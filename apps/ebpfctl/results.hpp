@@ -123,8 +123,14 @@ struct RuleText {
     std::string fix;
 };
 
+/// The end of a command that was run; it has said itself what there is to say.
+struct CommandEnded {
+    int code = 0;       ///< its exit code, or 125 to 127: it did not start
+    std::string error;  ///< why it did not start
+};
+
 using Output = std::variant<Done, Verification, Programs, Listing, MachineListing, Run, Maps, Elements,
-                            NoElement, NextKey, Links, NetAttachments, Pins, RuleText>;
+                            NoElement, NextKey, Links, NetAttachments, Pins, RuleText, CommandEnded>;
 
 /// Exit codes; documented in README.md.
 enum class Exit : int {

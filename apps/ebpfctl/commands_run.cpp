@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: MIT
+// ebpfctl run.
+#include <fmt/format.h>
+
+#include <string_view>
+
+#include "base/try.hpp"
+#include "run_command.hpp"
+
+namespace ebpf::ctl {
+namespace {
+
+constexpr int kNotStarted = 125;  // as env, nice and timeout say that they failed and not the command
+
+Result<CommandEnded> run(const Options& options, Words& words) {
+    std::vector<HookPrograms> hooks;
+    for (const std::string& text : options.attach) {
+        EBPF_TRY(auto programs, read_attach(text));
+        hooks.push_back(std::move(programs));
+    }
+    if (hooks.empty()) return fail(Status::InvalidArgument, "--attach HOOK=PROG is missing");
+    std::vector<std::string> command;
+    while (!words.is_at_end()) {
+        EBPF_TRY(auto word, words.word("COMMAND"));
+        command.push_back(std::move(word));
+    }
+    if (command.empty()) return fail(Status::InvalidArgument, "COMMAND is missing");
+    return run_hooked(options, hooks, command);
+}
+
+}  // namespace
+
+Result<HookPrograms> read_attach(const std::string& text) {
+    const std::size_t equals = text.find('=');
+    HookPrograms hook{text.substr(0, equals), {}};
+    if (equals == std::string::npos || (hook.hook != "bind" && hook.hook != "connect")) {
+        return fail(Status::InvalidArgument,
+                    fmt::format("--attach is bind=PROG[,PROG] or connect=PROG[,PROG], got '{}'", text));
+    }
+    std::string_view rest = std::string_view(text).substr(equals + 1);
+    for (;;) {
+        const std::string_view name = rest.substr(0, rest.find(','));
+        if (name.empty())
+            return fail(Status::InvalidArgument, fmt::format("--attach {}: a program is missing", text));
+        Words words({std::string(name)});
+        EBPF_TRY(auto selector, words.program());
+        hook.programs.push_back(std::move(selector));
+        if (name.size() == rest.size()) return hook;
+        rest.remove_prefix(name.size() + 1);
+    }
+}
+
+Result<Output> run_command(const Options& options, Words& words) {
+    auto ended = run(options, words);
+    if (ended) return *std::move(ended);
+    if (ended.error().status() == Status::InvalidArgument) return std::unexpected(std::move(ended).error());
+    return CommandEnded{kNotStarted, ended.error().message()};
+}
+
+}  // namespace ebpf::ctl

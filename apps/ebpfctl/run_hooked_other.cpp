@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: MIT
+#include "run_command.hpp"
+
+namespace ebpf::ctl {
+
+Result<CommandEnded> run_hooked(const Options&, std::span<const HookPrograms>,
+                                const std::vector<std::string>&) {
+    return fail(Status::NotSupported, "there are no socket hooks on this host yet");
+}
+
+}  // namespace ebpf::ctl

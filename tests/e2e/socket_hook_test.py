@@ -1,0 +1,367 @@
+# SPDX-License-Identifier: MIT
+"""`ebpfctl run`: unmodified programs under bind and connect programs, on loopback, in a network namespace of its own.
+
+Usage: socket_hook_test.py EBPFCTL PROBE OBJECTS
+"""
+
+import contextlib
+import ctypes
+import fcntl
+import os
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+SKIP = 77
+CLONE_NEWNET = 0x40000000
+CLONE_NEWUSER = 0x10000000
+SIOCSIFFLAGS = 0x8914
+IFF_UP = 1
+NOBODY = 65534
+EBPFCTL, PROBE, OBJECTS = (os.path.abspath(path) for path in sys.argv[1:4])
+PYTHON = "/usr/bin/python3" if os.path.exists("/usr/bin/python3") else sys.executable
+
+BIND = """
+import socket, sys
+family = socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET
+s = socket.socket(family)
+try:
+    s.bind((sys.argv[1], int(sys.argv[2])))
+    print("bound", s.getsockname()[1])
+except OSError as error:
+    print(error.strerror)
+"""
+
+
+def enter_network():
+    """Moves this process into a network namespace with nothing but loopback."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    uid, gid = os.geteuid(), os.getegid()
+    if libc.unshare(CLONE_NEWNET if uid == 0 else CLONE_NEWUSER | CLONE_NEWNET) != 0:
+        print("skipped: network namespaces cannot be made here")
+        sys.exit(SKIP)
+    if uid != 0:  # the same user as outside, without privileges in what is executed
+        for name, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
+            with open(f"/proc/self/{name}", "w", encoding="ascii") as file:
+                file.write(text)
+    # Loopback up, without a program, which would have no privileges.
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+        fcntl.ioctl(control, SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", IFF_UP))
+
+
+def two_bytes(number):
+    return f"{number & 255} {number >> 8}"
+
+
+def hooked(*command, ports=(5000, 5999), redirects=None, before=(), check=True):
+    """The command line that runs `command` under the samples."""
+    line = [*before, EBPFCTL, "run", "--attach", f"bind={OBJECTS}/bind_policy.o"]
+    line += ["--map-update", f"ports key 0 0 0 0 value {two_bytes(ports[0])} {two_bytes(ports[1])}"]
+    if redirects is not None:
+        line[2 + len(before):2 + len(before)] = ["--attach", f"bind={OBJECTS}/redirect.o", "--attach",
+                                                 f"connect={OBJECTS}/redirect.o"]
+        for port, other in redirects.items():
+            line += ["--map-update", f"other_ports key {two_bytes(port)} value {two_bytes(other)}"]
+    return [*line, "--", *command]
+
+
+def run(*command, timeout=60, **options):
+    return subprocess.run(command, capture_output=True, text=True, timeout=timeout, **options)
+
+
+def run_hooked(*command, **options):
+    return run(*hooked(*command, **options))
+
+
+def output_of(*command, **options):
+    return run_hooked(*command, **options).stdout.strip()
+
+
+def wait_for_port(port, seconds=10):
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return socket.create_connection(("127.0.0.1", port), timeout=1)
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+
+
+@contextlib.contextmanager
+def started(*line):
+    process = subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.terminate()
+        try:
+            process.communicate(timeout=10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+
+
+class Bind(unittest.TestCase):
+    def test_allowed_and_denied(self):
+        for address in ("127.0.0.1", "::1"):
+            self.assertEqual(output_of(PYTHON, "-c", BIND, address, "5000"), "bound 5000")
+            self.assertEqual(output_of(PYTHON, "-c", BIND, address, "6000"), "Operation not permitted")
+        self.assertRegex(output_of(PYTHON, "-c", BIND, "127.0.0.1", "0"), "^bound [0-9]+$")
+
+    def test_errors_of_the_kernel_come_through(self):
+        self.assertEqual(output_of(PYTHON, "-c", BIND, "203.0.113.1", "5000"), "Cannot assign requested address")
+        with socket.create_server(("127.0.0.1", 5001)):
+            self.assertEqual(output_of(PYTHON, "-c", BIND, "127.0.0.1", "5001"), "Address already in use")
+
+    def test_redirected(self):
+        self.assertEqual(output_of(PYTHON, "-c", BIND, "127.0.0.1", "80", redirects={80: 5080}), "bound 5080")
+        self.assertEqual(output_of(PYTHON, "-c", BIND, "::1", "80", redirects={80: 5081}), "bound 5081")
+        # The policy runs behind the redirection and sees where it leads.
+        self.assertEqual(output_of(PYTHON, "-c", BIND, "127.0.0.1", "5000", redirects={5000: 80}),
+                         "Operation not permitted")
+
+    def test_http_server(self):
+        with started(*hooked(PYTHON, "-m", "http.server", "5010", "--bind", "127.0.0.1")):
+            with wait_for_port(5010) as connection:
+                connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
+                self.assertTrue(connection.recv(100).startswith(b"HTTP/1.0 200"))
+        denied = run_hooked(PYTHON, "-m", "http.server", "6010", "--bind", "127.0.0.1")
+        self.assertEqual(denied.returncode, 1)
+        self.assertIn("Operation not permitted", denied.stderr)
+
+    @unittest.skipUnless(shutil.which("nc"), "there is no nc")
+    def test_nc(self):
+        self.assertNotEqual(run_hooked("nc", "-l", "127.0.0.1", "6011").returncode, 0)
+        with started(*hooked("nc", "-l", "127.0.0.1", "5011")) as server:
+            wait_for_port(5011).close()
+            self.assertEqual(server.wait(timeout=10), 0)
+
+    def test_children_and_threads(self):
+        code = """
+import os, socket, threading
+def attempt(name, port):
+    try:
+        socket.socket().bind(("127.0.0.1", port))
+        print(name, "bound")
+    except OSError as error:
+        print(name, error.errno)
+thread = threading.Thread(target=attempt, args=("thread", 6000)); thread.start(); thread.join()
+if os.fork() == 0:
+    attempt("child", 6000)
+    if os.fork() == 0:
+        attempt("grandchild", 5000)
+        os._exit(0)
+    os.wait()
+    os._exit(0)
+os.wait()
+os.execlp("sh", "sh", "-c", "exec %s -c 'import socket; socket.socket().bind((\\"127.0.0.1\\", 6000))' 2>&1 | tail -1")
+""" % PYTHON
+        text = output_of(PYTHON, "-u", "-c", code)
+        self.assertEqual(text.splitlines()[:3], ["thread 1", "child 1", "grandchild bound"])
+        self.assertIn("PermissionError", text)
+
+
+class Connect(unittest.TestCase):
+    def test_redirected(self):
+        with socket.create_server(("127.0.0.1", 7001)) as server:
+            code = "import socket; s = socket.create_connection(('127.0.0.1', 7000)); print(s.getpeername()[1])"
+            self.assertEqual(output_of(PYTHON, "-c", code, redirects={7000: 7001}), "7001")
+            server.accept()[0].close()
+
+    def test_refused_by_the_other_side(self):
+        code = "import socket; print(socket.socket().connect_ex(('127.0.0.1', 7002)))"
+        self.assertEqual(output_of(PYTHON, "-c", code, redirects={}), "111")
+
+    def test_without_waiting(self):
+        code = ("import socket, select; s = socket.socket(); s.setblocking(False); "
+                "print(s.connect_ex(('127.0.0.1', 7003)) in (0, 115)); select.select([], [s], [], 5); "
+                "print(s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR), s.getpeername()[1])")
+        with socket.create_server(("127.0.0.1", 7003)):
+            self.assertEqual(output_of(PYTHON, "-c", code, redirects={}), "True\n0 7003")
+
+    def test_datagrams_and_dissolving(self):
+        code = """
+import ctypes, socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.connect(("127.0.0.1", 7004)); print(s.getpeername()[1])
+print(ctypes.CDLL(None).connect(s.fileno(), b"\\0" * 16, 16))
+try: s.getpeername()
+except OSError as error: print(error.errno)
+"""
+        self.assertEqual(output_of(PYTHON, "-c", code, redirects={}), "7004\n0\n107")
+
+    # A listener whose queue is full lets a connection wait.
+    def waiting(self, code):
+        server = socket.socket()
+        server.bind(("127.0.0.1", 7005))
+        server.listen(0)
+        fillers = []
+        for _ in range(4):
+            filler = socket.socket()
+            filler.setblocking(False)
+            filler.connect_ex(("127.0.0.1", 7005))
+            fillers.append(filler)
+        try:
+            return output_of(PYTHON, "-u", "-c", code, redirects={}).split()
+        finally:
+            for one in (server, *fillers):
+                one.close()
+
+    def test_one_that_waits_holds_up_no_other(self):
+        code = """
+import socket, threading, time
+def wait():
+    s = socket.socket(); s.settimeout(None)
+    try: s.connect(("127.0.0.1", 7005))
+    except OSError: pass
+threading.Thread(target=wait, daemon=True).start()
+time.sleep(0.3); start = time.monotonic()
+for port in range(5000, 5020): socket.socket().bind(("127.0.0.1", port))
+print(time.monotonic() - start < 1)
+import os; os._exit(0)
+"""
+        self.assertEqual(self.waiting(code), ["True"])
+
+    def test_signals_and_timeouts_end_the_wait(self):
+        code = """
+import signal, socket, struct, time
+def stop(*_): raise TimeoutError
+signal.signal(signal.SIGALRM, stop)
+s = socket.socket(); signal.setitimer(signal.ITIMER_REAL, 0.3); start = time.monotonic()
+try: s.connect(("127.0.0.1", 7005)); print("connected")
+except TimeoutError: print("alarm", time.monotonic() - start < 3)
+s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", 0, 300000))
+start = time.monotonic()
+print(s.connect_ex(("127.0.0.1", 7005)), time.monotonic() - start < 3)
+"""
+        self.assertEqual(self.waiting(code), ["alarm", "True", "115", "True"])
+
+
+class Confinement(unittest.TestCase):
+    def test_addresses_that_change_between_check_and_use(self):
+        for mode in ("race-address", "race-descriptor"):
+            text = output_of(PROBE, mode, "6000", "20000")
+            self.assertEqual(text.count("forbidden=0 "), 2, f"{mode}: {text}")
+
+    def test_other_doors_are_closed(self):
+        lines = dict(line.split() for line in output_of(PROBE, "doors", "6000").splitlines())
+        self.assertEqual(lines.pop("bind"), "EPERM")
+        self.assertEqual(lines.pop("landlock_restrict_self"), "EPERM")
+        self.assertEqual(lines.pop("port"), "0")
+        self.assertIn("io_uring_setup", lines)
+        self.assertEqual(set(lines.values()), {"ENOSYS"})
+
+    def test_odd_addresses(self):
+        self.assertEqual(run_hooked(PROBE, "odd").returncode, 0)
+
+    def test_privileged_ports_are_the_callers_affair(self):
+        def attempt(*prefix, before=()):
+            return output_of(*prefix, PYTHON, "-c", BIND, "127.0.0.1", "80", ports=(1, 1023), before=before)
+        if os.geteuid() != 0:
+            self.assertEqual(attempt(), "Permission denied")
+            return
+        self.assertEqual(attempt(), "bound 80")
+        drop = ("setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups")
+        # Dropped under the hook: the supervisor is root's, the caller is not.
+        self.assertEqual(attempt(*drop), "Permission denied")
+        self.assertEqual(attempt("setpriv", "--bounding-set", "-net_bind_service", "--inh-caps", "-net_bind_service"),
+                         "Permission denied")
+        if run(*drop, EBPFCTL, "--help").returncode == 0:  # where others may read the build
+            self.assertEqual(attempt(before=drop), "Permission denied")
+
+    def test_unix_sockets(self):
+        code = """
+import os, socket, struct, threading
+def use():
+    a = socket.socket(socket.AF_UNIX); a.bind("here.sock"); a.listen()
+    b = socket.socket(socket.AF_UNIX); b.connect("here.sock")
+    c, _ = a.accept()
+    pid, uid, gid = struct.unpack("3i", c.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+    print(a.getsockname(), uid == os.getuid(), pid == os.getpid(), oct(os.stat("here.sock").st_mode & 0o777))
+    os.unlink("here.sock")
+    d = socket.socket(socket.AF_UNIX); d.bind("\\0abstract-%d" % os.getpid())
+    e = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0); e.bind((0, 0)); print(e.getsockname()[0] != 0)
+os.umask(0o027)
+use()
+thread = threading.Thread(target=use); thread.start(); thread.join()
+"""
+        with tempfile.TemporaryDirectory() as folder:
+            text = run(*hooked(PYTHON, "-c", code), cwd=folder)
+        # With one thread the kernel does it; with two the supervisor, of the same user.
+        self.assertEqual(text.stdout.splitlines(), ["here.sock True True 0o750", "True", "here.sock True False 0o750",
+                                                    "True"], text.stderr)
+
+    def test_death_of_the_supervisor_fails_closed(self):
+        code = """
+import os, signal, socket, time
+supervisor = os.getppid()
+os.kill(supervisor, signal.SIGKILL)
+while os.getppid() == supervisor: time.sleep(0.01)
+time.sleep(0.1)
+with open("result", "w") as file:
+    try: socket.socket().bind(("127.0.0.1", 5000)); file.write("bound")
+    except OSError as error: file.write(str(error.errno))
+os.rename("result", "done")
+"""
+        with tempfile.TemporaryDirectory() as folder:
+            self.assertEqual(run(*hooked(PYTHON, "-c", code), cwd=folder).returncode, -signal.SIGKILL)
+            deadline = time.monotonic() + 10
+            while not os.path.exists(f"{folder}/done") and time.monotonic() < deadline:
+                time.sleep(0.02)
+            with open(f"{folder}/done", encoding="ascii") as file:
+                self.assertEqual(file.read(), "38")  # ENOSYS
+
+
+class Command(unittest.TestCase):
+    def test_exit_codes(self):
+        self.assertEqual(run_hooked("sh", "-c", "exit 7").returncode, 7)
+        self.assertEqual(run_hooked("sh", "-c", "kill -9 $$").returncode, 128 + 9)
+        self.assertEqual(run_hooked("/nonexistent").returncode, 127)
+        self.assertEqual(run_hooked("/etc/passwd").returncode, 126)
+        self.assertEqual(run(EBPFCTL, "run", "--attach", "bind=/nonexistent.o", "--", "true").returncode, 125)
+        self.assertEqual(run(EBPFCTL, "run", "--attach", "nothing=x.o", "--", "true").returncode, 2)
+        self.assertEqual(run(EBPFCTL, "run", "--attach", f"bind={OBJECTS}/bind_policy.o").returncode, 2)
+
+    def test_programs_of_another_hook(self):
+        wrong = run(EBPFCTL, "run", "--attach", f"connect={OBJECTS}/bind_policy.o", "--", "true")
+        self.assertEqual(wrong.returncode, 125)
+        self.assertIn("there are no connect programs", wrong.stderr)
+        wrong = run(EBPFCTL, "run", "--attach", f"bind={OBJECTS}/droppacket.o", "--", "true")
+        self.assertIn("there are no bind programs", wrong.stderr)
+
+    def test_nested_listener(self):
+        nested = run(*hooked(*hooked("true")))
+        self.assertEqual(nested.returncode, 125)
+        self.assertIn("under a seccomp listener already", nested.stderr)
+
+    def test_signals_are_forwarded(self):
+        code = "trap 'exit 3' TERM; echo ready; while :; do sleep 0.05; done"
+        process = subprocess.Popen(hooked("sh", "-c", code), stdout=subprocess.PIPE, text=True)
+        self.assertEqual(process.stdout.readline(), "ready\n")
+        process.terminate()
+        self.assertEqual(process.wait(timeout=10), 3)
+        process.stdout.close()
+
+    def test_waits_for_what_the_command_left_behind(self):
+        code = "(sleep 0.3; exec %s -c 'import socket; socket.socket().bind((\"127.0.0.1\", 5000)); print(1)') & exit 4"
+        ended = run_hooked("sh", "-c", code % PYTHON)
+        self.assertEqual((ended.returncode, ended.stdout), (4, "1\n"))
+
+    def test_every_engine_decides_alike(self):
+        for engine in ("interpreter", "jit"):
+            line = hooked(PYTHON, "-c", BIND, "127.0.0.1", "6000")
+            line[2:2] = ["--engine", engine]
+            self.assertEqual(run(*line).stdout.strip(), "Operation not permitted")
+
+
+if __name__ == "__main__":
+    enter_network()
+    unittest.main(argv=sys.argv[:1], verbosity=2)
