@@ -96,7 +96,10 @@ std::expected<Task, int> read_task(int thread) {
     task.umask = number<unsigned>(field(*status, "Umask"), 8);
     for (const std::string_view name : {"Uid", "Gid", "Groups"})
         task.credentials.append(line(*status, name)).append("\n");
-    task.deliverable_signals = (signals("SigPnd") | signals("ShdPnd")) & ~signals("SigBlk");
+    // What is sent to a process of several threads may be another one's: a system call that is told to start
+    // again is only started again by the kernel if its own thread has a signal.
+    const std::uint64_t shared = task.threads == 1 ? signals("ShdPnd") : 0;
+    task.deliverable_signals = (signals("SigPnd") | shared) & ~signals("SigBlk");
     return task;
 }
 

@@ -17,25 +17,30 @@ struct FakeLink {
     bool is_short_of_memory = false;
 };
 
-constexpr ebpf_hook_dispatch kDispatch = {
-    .version = EBPF_HOOK_ABI_VERSION,
-    .size = sizeof(ebpf_hook_dispatch),
-    .thread_enter =
-        [](void* link, ebpf_hook_thread** thread) {
-            *thread = static_cast<ebpf_hook_thread*>(link);
-            return static_cast<FakeLink*>(link)->is_short_of_memory ? -ENOMEM : 0;
-        },
-    .thread_leave = [](ebpf_hook_thread*) {},
-    .batch_begin = [](ebpf_hook_thread*) {},
-    .batch_end = [](ebpf_hook_thread*) {},
-    .invoke =
-        [](void* link, ebpf_hook_thread*, void* context) {
-            auto& fake = *static_cast<FakeLink*>(link);
-            ++fake.runs;
-            return fake.program(*static_cast<ebpf_sock_addr_context*>(context));
-        },
-    .invoke_all = nullptr,
-};
+/// What a chain calls of a runtime.
+ebpf_hook_dispatch make_dispatch() {
+    ebpf_hook_dispatch dispatch{};
+    dispatch.version = EBPF_HOOK_ABI_VERSION;
+    dispatch.size = sizeof dispatch;
+    dispatch.thread_enter = [](void* link, ebpf_hook_thread** thread) {
+        *thread = static_cast<ebpf_hook_thread*>(link);
+        return static_cast<FakeLink*>(link)->is_short_of_memory ? -ENOMEM : 0;
+    };
+    dispatch.thread_leave = [](ebpf_hook_thread*) {};
+    dispatch.batch_begin = [](ebpf_hook_thread*) {};
+    dispatch.batch_end = [](ebpf_hook_thread*) {};
+    dispatch.invoke = [](void* link, ebpf_hook_thread*, void* context) {
+        auto& fake = *static_cast<FakeLink*>(link);
+        ++fake.runs;
+        return fake.program(*static_cast<ebpf_sock_addr_context*>(context));
+    };
+    return dispatch;
+}
+
+const ebpf_hook_dispatch& dispatch() {
+    static const ebpf_hook_dispatch the_one = make_dispatch();
+    return the_one;
+}
 
 TEST(Chain, EmptyAllows) {
     Chain chain;
@@ -50,7 +55,7 @@ TEST(Chain, AllRunInOrderAndOneDenialIsEnough) {
         return 0U;
     }};
     FakeLink second{[](auto& context) { return context.user_port == 1 ? 1U : 0U; }};
-    Attachment* attachments[] = {chain.add(kDispatch, &first), chain.add(kDispatch, &second)};
+    Attachment* attachments[] = {chain.add(dispatch(), &first), chain.add(dispatch(), &second)};
     ebpf_sock_addr_context context{};
     EXPECT_EQ(chain.run(context), -EPERM);
     EXPECT_EQ(second.runs, 1) << "a program that only counts must not miss a refused call";
@@ -69,7 +74,7 @@ TEST(Chain, OnlyOneAllows) {
     Chain chain;
     std::uint64_t result = 0;
     FakeLink link{[&](auto&) { return result; }};
-    chain.add(kDispatch, &link);
+    chain.add(dispatch(), &link);
     ebpf_sock_addr_context context{};
     for (const std::uint64_t other : {0ULL, 2ULL, 3ULL, ~0ULL, 1ULL << 32U}) {
         result = other;
@@ -83,7 +88,7 @@ TEST(Chain, WithoutMemoryNothingIsAllowed) {
     Chain chain;
     FakeLink link{[](auto&) { return 1U; }};
     link.is_short_of_memory = true;
-    chain.add(kDispatch, &link);
+    chain.add(dispatch(), &link);
     ebpf_sock_addr_context context{};
     EXPECT_EQ(chain.run(context), -ENOMEM);
     EXPECT_EQ(link.runs, 0);
