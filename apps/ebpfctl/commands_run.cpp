@@ -42,6 +42,12 @@ Result<HookPrograms> read_attach(const std::string& text) {
         const std::string_view name = rest.substr(0, rest.find(','));
         if (name.empty())
             return fail(Status::InvalidArgument, fmt::format("--attach {}: a program is missing", text));
+        for (const std::string_view held : {"pinned:", "id:", "name:", "tag:"}) {
+            if (!name.starts_with(held)) continue;
+            return fail(
+                Status::NotSupported,
+                fmt::format("'{}': run takes programs of a FILE.o only; those of a daemon come later", name));
+        }
         Words words({std::string(name)});
         EBPF_TRY(auto selector, words.program());
         hook.programs.push_back(std::move(selector));

@@ -337,6 +337,19 @@ class Command(unittest.TestCase):
         wrong = run(EBPFCTL, "run", "--attach", f"bind={OBJECTS}/droppacket.o", "--", "true")
         self.assertIn("there are no bind programs", wrong.stderr)
 
+    def test_programs_of_a_daemon_are_refused(self):
+        refused = run(EBPFCTL, "run", "--attach", "bind=pinned:policy", "--", "true")
+        self.assertEqual(refused.returncode, 125)
+        self.assertIn("programs of a FILE.o only", refused.stderr)
+        refused = run(EBPFCTL, "--context", "unix:/nonexistent", *hooked("true")[1:])
+        self.assertEqual(refused.returncode, 125)
+
+    def test_map_updates_are_checked(self):
+        for update, why in (("nothing key 0 value 0", "no map of the programs"), ("ports key 0 value 0", "4 bytes")):
+            wrong = run(EBPFCTL, "run", "--attach", f"bind={OBJECTS}/bind_policy.o", "--map-update", update, "--", "true")
+            self.assertNotEqual(wrong.returncode, 0)
+            self.assertIn(why, wrong.stderr)
+
     def test_nested_listener(self):
         nested = run(*hooked(*hooked("true")))
         self.assertEqual(nested.returncode, 125)
