@@ -36,6 +36,8 @@ constexpr std::array kCommands = {
             "store an element; VALUE of a prog array is a PROG", map_update},
     Command{"map", "delete", "MAP key DATA", "delete an element", map_delete},
     Command{"map", "getnext", "MAP [key DATA]", "show the key after a key", map_next},
+    Command{"map", "event_pipe", "MAP [count N] [timeout SECONDS]",
+            "show a ring buffer's records as they come, until interrupted", map_event_pipe},
     Command{"map", "pin", "MAP PATH", "pin a map", map_pin},
     Command{"map", "freeze", "MAP", "refuse further changes by requests", map_freeze},
     Command{"net", "attach", "xdp PROG dev IF [overwrite]", "attach a program to a network interface",

@@ -2,6 +2,7 @@
 // The commands: words in, a result out. Nothing is printed here.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -23,6 +24,7 @@ struct Options {
     std::string image;                         ///< path of a native image, for engine native
     std::string engine = "auto";               ///< for programs that are loaded
     spec::GroupSet groups = spec::kAllGroups;  ///< of an in-process context
+    std::function<void(const Output&)> show;   ///< prints what a command that goes on has come to
     std::vector<std::string> attach;           ///< run: HOOK=PROG[,PROG]
     std::vector<std::string> map_updates;      ///< run: NAME key DATA value DATA
 };
@@ -59,6 +61,7 @@ Result<Output> map_lookup(const Options& options, Words& words);
 Result<Output> map_update(const Options& options, Words& words);
 Result<Output> map_delete(const Options& options, Words& words);
 Result<Output> map_next(const Options& options, Words& words);
+Result<Output> map_event_pipe(const Options& options, Words& words);
 Result<Output> map_pin(const Options& options, Words& words);
 Result<Output> map_freeze(const Options& options, Words& words);
 Result<Output> net_attach(const Options& options, Words& words);

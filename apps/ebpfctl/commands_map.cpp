@@ -2,6 +2,8 @@
 // ebpfctl map.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <chrono>
 #include <cstring>
 #include <optional>
 
@@ -95,6 +97,33 @@ Result<std::uint64_t> update_flags(Words& words) {
     return spec::kUpdateAny;
 }
 
+using Clock = std::chrono::steady_clock;
+
+/// How long `map event_pipe` goes on.
+struct Pipe {
+    std::uint64_t count = ~std::uint64_t{0};
+    Clock::time_point until = Clock::time_point::max();
+};
+
+Result<Pipe> read_pipe(Words& words) {
+    constexpr std::uint64_t kMost = 0xffffffff;
+    Pipe pipe;
+    if (words.accept("count")) {
+        EBPF_TRY(pipe.count, words.number("count", kMost));
+    }
+    if (words.accept("timeout")) {
+        EBPF_TRY(const auto seconds, words.number("timeout", kMost));
+        pipe.until = Clock::now() + std::chrono::seconds(seconds);
+    }
+    EBPF_TRY_VOID(words.finish());
+    return pipe;
+}
+
+std::uint32_t milliseconds_until(Clock::time_point end) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(end - Clock::now()).count();
+    return static_cast<std::uint32_t>(std::clamp<std::int64_t>(left, 0, spec::kMostWaitMs));
+}
+
 }  // namespace
 
 Result<Output> map_show(const Options& options, Words& words) {
@@ -182,6 +211,25 @@ Result<Output> map_next(const Options& options, Words& words) {
     }
     EBPF_TRY(next.next, map.client().next_key(map.handle, next.key.value_or(Bytes{})));
     return next;
+}
+
+// bpftool's command for perf event arrays, which it lacks for ring buffers. Records are consumed when they
+// have been shown, so that an interruption costs none.
+Result<Output> map_event_pipe(const Options& options, Words& words) {
+    EBPF_TRY(auto map, open_map(options, words));
+    EBPF_TRY(const Pipe pipe, read_pipe(words));
+    Client client = map.client();
+    std::uint64_t left = pipe.count;
+    std::uint64_t taken = 0;
+    while (true) {
+        const std::uint32_t wait_ms = milliseconds_until(pipe.until);
+        EBPF_TRY(auto reply,
+                 client.records(map.handle, {.taken = taken, .most = left, .timeout_ms = wait_ms}));
+        taken = reply.position;
+        if (left == 0 || (reply.records.empty() && wait_ms == 0)) return Records{};
+        left -= reply.records.size();
+        if (!reply.records.empty()) options.show(Records{std::move(reply.records)});
+    }
 }
 
 Result<Output> map_pin(const Options& options, Words& words) {

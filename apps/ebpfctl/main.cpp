@@ -153,14 +153,19 @@ int report_usage(const CLI::App& app, Invocation& invocation, const CLI::ParseEr
 int run(Invocation& invocation) {
     invocation.is_json = invocation.is_json || invocation.is_pretty;
     ebpf::ctl::Words words(std::move(invocation.words));
+    const auto show = [&invocation](const ebpf::ctl::Output& output) {
+        fmt::print("{}", invocation.is_json ? ebpf::ctl::render_json(output, invocation.is_pretty)
+                                            : ebpf::ctl::render_text(output));
+        std::fflush(stdout);
+    };
+    invocation.options.show = show;
     const auto output = invocation.command->run(invocation.options, words);
     if (!output) return report_error(invocation, output.error());
     if (const auto* ended = std::get_if<ebpf::ctl::CommandEnded>(&*output)) {
         if (!ended->error.empty()) report_error(invocation, {ebpf::Status::Environment, ended->error});
         return ended->code;
     }
-    fmt::print("{}", invocation.is_json ? ebpf::ctl::render_json(*output, invocation.is_pretty)
-                                        : ebpf::ctl::render_text(*output));
+    show(*output);
     return static_cast<int>(ebpf::ctl::exit_of(*output));
 }
 

@@ -12,7 +12,7 @@ namespace ebpf::ctl {
 std::string render_text(const Output& output);
 
 /// Returns `output` in bpftool's JSON shape and names, ending in a line feed; over several lines if
-/// `is_pretty`.
+/// `is_pretty`. Records come one after the other, not as a list.
 std::string render_json(const Output& output, bool is_pretty);
 /// Returns {"error": message}.
 std::string render_json_error(const std::string& message, bool is_pretty);

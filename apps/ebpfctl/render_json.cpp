@@ -210,6 +210,13 @@ struct ToJson {
         return json;
     }
 
+    Json operator()(const Records& records) const {
+        Json list = Json::array();
+        for (const auto& record : records.records)
+            list.push_back({{"size", record.size}, {"data", of_bytes(record.data)}});
+        return list;
+    }
+
     Json operator()(const Links& links) const {
         Json list = Json::array();
         for (std::size_t i = 0; i < links.links.size(); ++i) {
@@ -274,7 +281,12 @@ std::string dump(const Json& json, bool is_pretty) {
 }  // namespace
 
 std::string render_json(const Output& output, bool is_pretty) {
-    return dump(std::visit(ToJson{}, output), is_pretty);
+    const Json json = std::visit(ToJson{}, output);
+    if (!std::holds_alternative<Records>(output)) return dump(json, is_pretty);
+    // Readers need not wait for the end, which may never come: one record follows the other.
+    std::string text;
+    for (const Json& record : json) text += dump(record, is_pretty);
+    return text;
 }
 
 std::string render_json_error(const std::string& message, bool is_pretty) {

@@ -196,6 +196,21 @@ struct ToText {
                            hex_bytes(next.next));
     }
 
+    std::string operator()(const Records& records) const {
+        constexpr std::size_t kBytesInLine = 16;
+        std::string text;
+        for (const auto& record : records.records) {
+            text += fmt::format("== {} bytes =====\n", record.size);
+            for (std::size_t at = 0; at < record.data.size(); at += kBytesInLine) {
+                const auto end = std::min(at + kBytesInLine, record.data.size());
+                text += hex_bytes(client::Bytes(record.data.begin() + static_cast<std::ptrdiff_t>(at),
+                                                record.data.begin() + static_cast<std::ptrdiff_t>(end))) +
+                        "\n";
+            }
+        }
+        return text;
+    }
+
     std::string operator()(const Links& links) const {
         std::string text;
         for (std::size_t i = 0; i < links.links.size(); ++i) {

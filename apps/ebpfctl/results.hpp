@@ -101,6 +101,11 @@ struct NextKey {
     client::Bytes next;
 };
 
+/// Records of a ring buffer, as they come.
+struct Records {
+    std::vector<protocol::RingRecord> records;
+};
+
 struct Links {
     std::vector<protocol::LinkDetails> links;
     std::vector<std::vector<std::string>> pins;
@@ -130,7 +135,7 @@ struct CommandEnded {
 };
 
 using Output = std::variant<Done, Verification, Programs, Listing, MachineListing, Run, Maps, Elements,
-                            NoElement, NextKey, Links, NetAttachments, Pins, RuleText, CommandEnded>;
+                            NoElement, NextKey, Records, Links, NetAttachments, Pins, RuleText, CommandEnded>;
 
 /// Exit codes; documented in README.md.
 enum class Exit : int {

@@ -129,6 +129,15 @@ Result<void> Client::freeze(const Handle& map) {
     return {};
 }
 
+Result<protocol::MapRecordsReply> Client::records(const Handle& map, const RecordsWanted& wanted) {
+    protocol::MapRecordsRequest request;
+    request.map = 0;
+    request.taken = wanted.taken;
+    request.most = wanted.most;
+    request.timeout_ms = wanted.timeout_ms;
+    return ask(request, {&map});
+}
+
 Result<protocol::MapTypesReply> Client::types(const Handle& map) {
     protocol::MapTypesRequest request;
     request.map = 0;

@@ -47,6 +47,13 @@ struct TestRun {
     Bytes data;
 };
 
+/// What to read of a ring buffer.
+struct RecordsWanted {
+    std::uint64_t taken = 0;                 ///< consume up to this position first; 0: nothing
+    std::uint64_t most = ~std::uint64_t{0};  ///< records; what a message holds limits them, too
+    std::uint32_t timeout_ms = 0;            ///< wait if there is none, at most spec::kMostWaitMs
+};
+
 /// Sends requests. Every member may fail with what Backend::call() says.
 /// Threads: one at a time. Lifetime: the backend must outlive the client.
 class Client {
@@ -64,6 +71,9 @@ class Client {
     /// An empty key gives the first one. Errors: NotFound - no more.
     Result<Bytes> next_key(const Handle& map, std::span<const std::byte> key);
     Result<void> freeze(const Handle& map);
+    /// Reads records of a ring buffer. They are consumed by the next call that gives the reply's position.
+    /// Errors: WrongKind - another type of map; InvalidArgument - no record ends at `taken`.
+    Result<protocol::MapRecordsReply> records(const Handle& map, const RecordsWanted& wanted);
     Result<protocol::MapTypesReply> types(const Handle& map);
 
     Result<verifier::Report> verify(const verifier::Request& request);

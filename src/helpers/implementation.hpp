@@ -11,6 +11,7 @@ namespace ebpf::helpers {
 
 /// Linux's errno values as helpers return them: the same on every host.
 inline constexpr std::uint64_t kErrorTooBig = ~std::uint64_t{7} + 1;    // -E2BIG
+inline constexpr std::uint64_t kErrorAgain = ~std::uint64_t{11} + 1;    // -EAGAIN
 inline constexpr std::uint64_t kErrorInvalid = ~std::uint64_t{22} + 1;  // -EINVAL
 inline constexpr std::uint64_t kErrorLoop = ~std::uint64_t{40} + 1;     // -ELOOP
 

@@ -13,6 +13,7 @@ namespace ebpf::maps {
 StatusOr<Map*> create_array(const spec::MapShape& shape, epoch::Domain& domain) noexcept;
 StatusOr<Map*> create_hash(const spec::MapShape& shape, epoch::Domain& domain) noexcept;
 StatusOr<Map*> create_prog_array(const spec::MapShape& shape, epoch::Domain& domain) noexcept;
+StatusOr<Map*> create_ring_buffer(const spec::MapShape& shape, epoch::Domain& domain) noexcept;
 
 /// Makes a `Family` object and lets it set itself up; undoes everything when memory is short.
 template <typename Family>

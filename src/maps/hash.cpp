@@ -24,6 +24,7 @@
 #include "maps/hash_table.hpp"
 #include "maps/map.hpp"
 #include "maps/region.hpp"
+#include "maps/spin_lock.hpp"
 #include "platform/cpu.hpp"
 #include "platform/random.hpp"
 
@@ -35,36 +36,6 @@ using Element = HashElement;
 constexpr std::size_t kCacheLine = 64;
 static_assert(spec::kMaxMapBytes / kReferenceBytes <= 0xffffffffU);
 constexpr std::uint32_t kMaxElements = 1U << 31U;
-constexpr unsigned kSpinsBeforeYield = 128;
-
-/// A lock for a handful of stores. A holder may be preempted, so waiting ends in yields.
-class SpinLock {
-  public:
-    void lock() noexcept {
-        while (is_taken_.exchange(true, std::memory_order_acquire)) wait();
-    }
-    void unlock() noexcept { is_taken_.store(false, std::memory_order_release); }
-
-  private:
-    [[gnu::noinline]] void wait() const noexcept {
-        for (unsigned spins = 0; is_taken_.load(std::memory_order_relaxed); ++spins) {
-            spins < kSpinsBeforeYield ? platform::relax() : platform::yield();
-        }
-    }
-
-    std::atomic<bool> is_taken_{false};
-};
-
-class LockScope {
-  public:
-    explicit LockScope(SpinLock& lock) noexcept : lock_(lock) { lock_.lock(); }
-    ~LockScope() { lock_.unlock(); }
-    LockScope(const LockScope&) = delete;
-    LockScope& operator=(const LockScope&) = delete;
-
-  private:
-    SpinLock& lock_;
-};
 
 // What depends on the size of keys is made once for each common one; kKeyBytes 0: any size.
 class HashMap final : public Map {

@@ -96,6 +96,9 @@ class Map {
     ~Map() = default;
     /// Takes the region's memory; false when memory is short.
     [[nodiscard]] bool take_region(std::uint64_t bytes) noexcept;
+    /// The same for a ring: `front_bytes` and then room for `ring_bytes` twice
+    /// (platform::allocate_ring_pages()); a page in front of the region is the family's own.
+    [[nodiscard]] bool take_ring_region(std::uint64_t front_bytes, std::uint64_t ring_bytes) noexcept;
     void free_region() noexcept;
 
     LookupFunction lookup_;
@@ -105,6 +108,7 @@ class Map {
     epoch::Domain* domain_;
     std::byte* region_ = nullptr;
     std::size_t region_bytes_ = 0;
+    std::size_t ring_bytes_ = 0;  ///< 0: no ring
     void* direct_value_ = nullptr;
     const HashTable* hash_table_ = nullptr;
 };

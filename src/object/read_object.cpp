@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 #include <unordered_set>
 
 #include "base/byte_reader.hpp"
@@ -89,7 +90,20 @@ bool is_code(const elf::Section& section) {
     return section.is_executable() && section.size != 0;
 }
 
+namespace {
+
+/// libbpf makes the sizes of ring buffers fit where programs did not: the next power of two pages. 0 stays,
+/// for the context to refuse. Source: libbpf src/libbpf.c, adjust_ringbuf_sz().
+std::uint32_t fitting_ring_bytes(std::uint32_t wanted) {
+    if (wanted == 0 || wanted > 1U << 31U) return wanted;
+    return std::max(std::bit_ceil(wanted), spec::kRingPageBytes);
+}
+
+}  // namespace
+
 Result<void> add_map(Source& source, MapSpec map, MapPlace place) {
+    if (map.shape.type == spec::MapType::RingBuffer)
+        map.shape.max_entries = fitting_ring_bytes(map.shape.max_entries);
     if (source.maps.size() == kMaxMaps)
         return fail(Status::LimitExceeded, fmt::format("more than {} maps", kMaxMaps));
     const auto same = std::ranges::find(source.maps, map.name, &MapSpec::name);

@@ -29,6 +29,8 @@ using spec::kMaxMachineSlots;
 using spec::kMaxNameBytes;
 using spec::kMaxPathBytes;
 using spec::kMaxProgramMaps;
+using spec::kMaxRecordData;
+using spec::kMaxRecordsAtOnce;
 using spec::kMaxSubprograms;
 using spec::kMaxTestBytes;
 using spec::kMaxTestOutputBytes;

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: MIT
 // Requests about maps.
+#include <algorithm>
+#include <new>
+
 #include "maps/map.hpp"
+#include "maps/ring_buffer.hpp"
 #include "service/call.hpp"
 
 namespace ebpf::service {
@@ -34,6 +38,41 @@ Result<void> put_program(Call& call, MapObject& map, const protocol::MapUpdateRe
     std::uint32_t index = 0;
     std::memcpy(&index, message.key.data(), sizeof(index));
     return ok_or(map.put_program(index, program), map, fmt::format("element {}", index).c_str());
+}
+
+/// Takes records of a ring buffer into a reply, as many as fit.
+struct RecordCollector {
+    std::vector<protocol::RingRecord>& records;
+    std::size_t most = 0;
+    std::size_t bytes = 0;
+    bool is_short_of_memory = false;
+
+    static bool take(void* state, std::span<const std::byte> record) noexcept {
+        auto& self = *static_cast<RecordCollector*>(state);
+        const auto kept = record.first(std::min(record.size(), spec::kMaxRecordData));
+        if (self.records.size() == self.most || self.bytes + kept.size() > spec::kMaxRecordData) return false;
+        try {
+            self.records.push_back(
+                {.size = static_cast<std::uint32_t>(record.size()), .data = {kept.begin(), kept.end()}});
+        } catch (const std::bad_alloc&) {
+            self.is_short_of_memory = true;
+            return false;
+        }
+        self.bytes += kept.size();
+        return true;
+    }
+};
+
+Result<void> collect_records(const MapObject& map, std::uint64_t most, protocol::MapRecordsReply& reply) {
+    RecordCollector collector{
+        .records = reply.records,
+        .most = static_cast<std::size_t>(std::min<std::uint64_t>(most, spec::kMaxRecordsAtOnce))};
+    const auto position = maps::read_records(map.map(), RecordCollector::take, &collector);
+    if (!position) return ok_or(position.error(), map, "records");
+    if (collector.is_short_of_memory && reply.records.empty())
+        return ok_or(Status::OutOfMemory, map, "records");
+    reply.position = *position;
+    return {};
 }
 
 }  // namespace
@@ -113,6 +152,20 @@ Result<protocol::MapTypesReply> carry_out(Call& call, const protocol::MapTypesRe
         reply.value_type = note.value_type;
         reply.types = *note.types;
     }
+    return reply;
+}
+
+Result<protocol::MapRecordsReply> carry_out(Call& call, const protocol::MapRecordsRequest& message) {
+    EBPF_TRY(const auto map, call.object_as<MapObject>("map", message.map));
+    EBPF_TRY_VOID(ok_or(maps::release_records(map->map(), message.taken), *map,
+                        fmt::format("records up to position {}", message.taken).c_str()));
+    protocol::MapRecordsReply reply;
+    EBPF_TRY_VOID(collect_records(*map, message.most, reply));
+    const std::uint32_t timeout_ms = std::min(message.timeout_ms, spec::kMostWaitMs);
+    if (!reply.records.empty() || message.most == 0 || timeout_ms == 0) return reply;
+    const Status waited = maps::wait_for_record(map->map(), std::uint64_t{timeout_ms} * 1'000'000);
+    if (waited != Status::TimedOut) EBPF_TRY_VOID(ok_or(waited, *map, "waiting for a record"));
+    EBPF_TRY_VOID(collect_records(*map, message.most, reply));
     return reply;
 }
 

@@ -19,15 +19,30 @@ inline constexpr std::uint64_t kUpdateAny = 0;
 inline constexpr std::uint64_t kUpdateNoExist = 1;
 inline constexpr std::uint64_t kUpdateExist = 2;
 
+// Ring buffers: flags of output and submission, what a query asks for, and the header in front of each record
+// (its length with two flags, and how many pages lie between the start of the buffer's memory and it).
+// Linux's values (BPF_RB_*, BPF_RINGBUF_*).
+inline constexpr std::uint64_t kRingNoWakeup = 1;
+inline constexpr std::uint64_t kRingForceWakeup = 2;
+inline constexpr std::uint64_t kRingAvailableData = 0;
+inline constexpr std::uint64_t kRingSize = 1;
+inline constexpr std::uint64_t kRingConsumerPosition = 2;
+inline constexpr std::uint64_t kRingProducerPosition = 3;
+inline constexpr std::uint32_t kRecordBusy = 1U << 31U;
+inline constexpr std::uint32_t kRecordDiscarded = 1U << 30U;
+inline constexpr std::uint32_t kRecordHeaderBytes = 8;
+inline constexpr std::uint32_t kMaxRecordBytes = 0xffffffffU / 4;  ///< of any ring buffer
+inline constexpr std::uint32_t kRingPageBytes = 4096;  ///< a ring buffer's size is a multiple of it
+
 enum class MapType : std::uint32_t {
 #define EBPF_MAP_TYPE(name, number, text_name, key_rule, value_rule, flags, holds) name = number,
 #include "spec/map_types.def"
 #undef EBPF_MAP_TYPE
 };
 
-enum class KeyRule : std::uint8_t { AnyKey, U32Index };
-enum class ValueRule : std::uint8_t { Bytes, U32Handle };
-enum class MapHolds : std::uint8_t { Bytes, Programs };
+enum class KeyRule : std::uint8_t { AnyKey, U32Index, NoKey };
+enum class ValueRule : std::uint8_t { Bytes, U32Handle, Records };
+enum class MapHolds : std::uint8_t { Bytes, Programs, Records };
 
 struct MapTypeSpec {
     MapType type;

@@ -9,7 +9,7 @@
 
 namespace ebpf::spec {
 
-inline constexpr std::uint32_t kProtocolVersion = 2;
+inline constexpr std::uint32_t kProtocolVersion = 3;
 
 // Limits of messages; a message beyond them is refused before it is interpreted.
 inline constexpr std::size_t kMaxMessageBytes = std::size_t{32} << 20U;
@@ -26,6 +26,8 @@ inline constexpr std::size_t kMaxProgramMaps = 64;
 inline constexpr std::size_t kMaxLines = 262144;
 inline constexpr std::size_t kMaxSubprograms = 4096;
 inline constexpr std::size_t kMaxCounters = 64;
+inline constexpr std::size_t kMaxRecordsAtOnce = 1024;                 ///< of a ring buffer
+inline constexpr std::size_t kMaxRecordData = std::size_t{16} << 20U;  ///< what is longer is cut
 inline constexpr std::size_t kMaxNameBytes = 127;
 inline constexpr std::size_t kMaxPathBytes = 255;
 inline constexpr std::size_t kMaxInterfaceBytes = 15;
@@ -36,8 +38,12 @@ enum class Operation : std::uint32_t {
 #undef EBPF_OPERATION
 };
 
-/// Slow operations may block or compute for long: an event loop hands them to a worker.
-enum class Pace : std::uint8_t { Quick, Slow };
+/// Longest time that an operation of pace Waits waits.
+inline constexpr std::uint32_t kMostWaitMs = 1000;
+
+/// Slow operations may block or compute for long: an event loop hands them to a worker. Those that wait for
+/// programs to do something, up to kMostWaitMs, must not keep these workers from others.
+enum class Pace : std::uint8_t { Quick, Slow, Waits };
 
 struct OperationSpec {
     Operation operation;

@@ -340,7 +340,12 @@ class Parser {
             EBPF_TRY(element.key, hex_word(section, all[i]));
             EBPF_TRY(element.value, hex_word(section, all[i + 1]));
             const spec::MapShape& shape = current_.maps[data.map];
-            if (element.key.size() != shape.key_size || element.value.size() != shape.value_size) {
+            // A ring buffer's records have any length, and their numbers stand for keys.
+            const bool is_ring = shape.type == spec::MapType::RingBuffer;
+            const bool is_sized =
+                is_ring ? element.key.size() == sizeof(std::uint32_t)
+                        : element.key.size() == shape.key_size && element.value.size() == shape.value_size;
+            if (!is_sized) {
                 return refuse(section.line, Status::Malformed,
                               fmt::format("element {} of map {} has {} bytes of key and {} of value", i / 2,
                                           data.map, element.key.size(), element.value.size()));

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "helpers/helpers.hpp"
+#include "maps/ring_buffer.hpp"
 
 namespace ebpf::vectors {
 namespace {
@@ -28,6 +29,20 @@ constexpr ebpf_sock_addr_context kSockAddr = {
 
 std::uint8_t* as_bytes(std::byte* memory) {
     return reinterpret_cast<std::uint8_t*>(memory);
+}
+
+/// A ring buffer's unread records, as if their numbers were keys.
+MapContents records_of(maps::Map& map) {
+    MapContents all;
+    const auto add = [](void* contents, std::span<const std::byte> record) noexcept {
+        auto& elements = *static_cast<MapContents*>(contents);
+        const auto number = static_cast<std::uint32_t>(elements.size());
+        const auto key = std::as_bytes(std::span(&number, 1));
+        elements.push_back({{key.begin(), key.end()}, {record.begin(), record.end()}});
+        return true;
+    };
+    static_cast<void>(maps::read_records(map, add, &all));
+    return all;
 }
 
 }  // namespace
@@ -77,6 +92,7 @@ MapContents TestHost::contents(std::uint32_t index) {
     maps::Map& map = *maps_[index];
     MapContents all;
     if (map.shape().type == spec::MapType::ProgArray) return all;
+    if (map.shape().type == spec::MapType::RingBuffer) return records_of(map);
     std::vector<std::byte> key(map.shape().key_size);
     std::vector<std::byte> previous;
     inside([&] {

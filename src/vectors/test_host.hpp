@@ -59,7 +59,8 @@ class TestHost {
 
     /// Stores elements. Errors: those of maps::Map::update.
     Result<void> fill(std::uint32_t map, const MapContents& elements);
-    /// Returns what a map of bytes holds; nothing for a prog array.
+    /// Returns what a map of bytes holds; the unread records of a ring buffer by number; nothing for a prog
+    /// array.
     [[nodiscard]] MapContents contents(std::uint32_t map);
     /// Puts `image`, which must outlive the host's last run, into a prog array.
     /// Errors: those of maps::exchange_program.

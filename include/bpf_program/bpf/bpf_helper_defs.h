@@ -34,6 +34,12 @@ static long (*const bpf_tail_call)(void *ctx, void *prog_array_map, __u32 index)
 /* Moves the start of the packet by delta bytes. */
 static long (*const bpf_xdp_adjust_head)(struct xdp_md *xdp_md, int delta) = (void *)44;
 
+/* Copies a record into a ring buffer; -EAGAIN when there is no room. */
+static long (*const bpf_ringbuf_output)(void *map, const void *memory, __u32 size, __u64 flags) = (void *)130;
+
+/* Returns a ring buffer's unread bytes, its size, or its consumer's or producers' position, by BPF_RB_*. */
+static __u64 (*const bpf_ringbuf_query)(void *map, __u64 flags) = (void *)134;
+
 /* Calls a static function for each element of a map, until it returns 1; returns how many were visited. */
 static long (*const bpf_for_each_map_elem)(void *map, void *callback_fn, void *callback_ctx, __u64 flags) = (void *)164;
 

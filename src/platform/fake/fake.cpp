@@ -2,6 +2,8 @@
 #include "platform/fake/fake.hpp"
 
 #include <atomic>
+#include <chrono>
+#include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -13,6 +15,7 @@
 #include "base/allocate.hpp"
 #include "platform/clock.hpp"
 #include "platform/cpu.hpp"
+#include "platform/event.hpp"
 #include "platform/executable.hpp"
 #include "platform/pages.hpp"
 #include "platform/random.hpp"
@@ -94,6 +97,45 @@ void* allocate_pages(std::size_t bytes) noexcept {
 }
 void release_pages(void* memory, std::size_t bytes) noexcept {
     give_back(memory, bytes, kPageBytes);
+}
+
+void* allocate_ring_pages(std::size_t front_bytes, std::size_t ring_bytes) noexcept {
+    return allocate_pages(front_bytes + 2 * ring_bytes);
+}
+void release_ring_pages(void* memory, std::size_t front_bytes, std::size_t ring_bytes) noexcept {
+    release_pages(memory, front_bytes + 2 * ring_bytes);
+}
+
+struct Event {
+    std::mutex mutex;
+    std::condition_variable changed;
+    bool is_signalled = false;
+};
+
+Event* create_event() noexcept {
+    void* memory = take(sizeof(Event), alignof(Event));
+    return memory == nullptr ? nullptr : ::new (memory) Event;
+}
+
+void destroy_event(Event* event) noexcept {
+    if (event == nullptr) return;
+    event->~Event();
+    give_back(event, sizeof(Event), alignof(Event));
+}
+
+void signal_event(Event& event) noexcept {
+    const std::lock_guard guard(event.mutex);
+    event.is_signalled = true;
+    event.changed.notify_one();
+}
+
+// Waits in real time.
+bool wait_for_event(Event& event, std::uint64_t timeout_ns) noexcept {
+    std::unique_lock guard(event.mutex);
+    const bool was_signalled = event.changed.wait_for(guard, std::chrono::nanoseconds(timeout_ns),
+                                                      [&event] { return event.is_signalled; });
+    event.is_signalled = false;
+    return was_signalled;
 }
 
 std::size_t executable_bytes(std::size_t bytes) noexcept {

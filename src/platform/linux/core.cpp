@@ -44,6 +44,35 @@ void release_pages(void* memory, std::size_t bytes) noexcept {
     if (memory != nullptr) munmap(memory, bytes);
 }
 
+// The memory belongs to a file, so that it can be mapped twice, and by other processes.
+void* allocate_ring_pages(std::size_t front_bytes, std::size_t ring_bytes) noexcept {
+    const std::size_t file_bytes = front_bytes + ring_bytes;
+    const std::size_t all_bytes = file_bytes + ring_bytes;
+    const int file = memfd_create("ebpf-ring", MFD_CLOEXEC);
+    if (file < 0) return nullptr;
+    void* memory = MAP_FAILED;
+    if (ftruncate(file, static_cast<off_t>(file_bytes)) == 0)
+        memory = mmap(nullptr, all_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory != MAP_FAILED) {
+        constexpr int kFlags = MAP_SHARED | MAP_FIXED;
+        auto* end = static_cast<std::byte*>(memory) + file_bytes;
+        const bool is_mapped =
+            mmap(memory, file_bytes, PROT_READ | PROT_WRITE, kFlags, file, 0) != MAP_FAILED &&
+            mmap(end, ring_bytes, PROT_READ | PROT_WRITE, kFlags, file, static_cast<off_t>(front_bytes)) !=
+                MAP_FAILED;
+        if (!is_mapped) {
+            munmap(memory, all_bytes);
+            memory = MAP_FAILED;
+        }
+    }
+    close(file);
+    return memory == MAP_FAILED ? nullptr : memory;
+}
+
+void release_ring_pages(void* memory, std::size_t front_bytes, std::size_t ring_bytes) noexcept {
+    release_pages(memory, front_bytes + 2 * ring_bytes);
+}
+
 bool fill_random(std::span<std::byte> bytes) noexcept {
     std::size_t done = 0;
     while (done < bytes.size()) {

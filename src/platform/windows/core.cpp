@@ -38,6 +38,13 @@ void release_pages(void* memory, std::size_t /*bytes*/) noexcept {
     if (memory != nullptr) VirtualFree(memory, 0, MEM_RELEASE);
 }
 
+void* allocate_ring_pages(std::size_t front_bytes, std::size_t ring_bytes) noexcept {
+    return allocate_pages(front_bytes + 2 * ring_bytes);
+}
+void release_ring_pages(void* memory, std::size_t front_bytes, std::size_t ring_bytes) noexcept {
+    release_pages(memory, front_bytes + 2 * ring_bytes);
+}
+
 bool fill_random(std::span<std::byte> bytes) noexcept {
     return BCryptGenRandom(nullptr, reinterpret_cast<PUCHAR>(bytes.data()), static_cast<ULONG>(bytes.size()),
                            BCRYPT_USE_SYSTEM_PREFERRED_RNG) >= 0;

@@ -29,15 +29,16 @@ constexpr std::size_t kMaxConnections = 128;
 constexpr std::size_t kMaxHandlesPerClient = 4096;
 constexpr std::size_t kEventsAtOnce = 64;
 constexpr unsigned kWorkers = 2;
+constexpr unsigned kWaiters = 8;
 constexpr std::chrono::milliseconds kPauseWhenShort{10};
 
 std::unexpected<Error> refused(const char* what) {
     return fail(Status::Environment, fmt::format("event loop: {}: {}", what, std::strerror(errno)));
 }
 
-bool is_slow(std::uint32_t operation) {
+spec::Pace pace_of(std::uint32_t operation) {
     const auto* row = spec::find_operation(operation);
-    return row != nullptr && row->pace == spec::Pace::Slow;
+    return row == nullptr ? spec::Pace::Quick : row->pace;
 }
 
 Result<Answer> carry_out_guarded(Service& service, const Caller& caller, const protocol::AnyRequest& request,
@@ -62,10 +63,12 @@ Result<std::unique_ptr<EventLoop>> EventLoop::create(Service& service, Listener&
     EBPF_TRY_VOID(loop->watch(loop->wake_.number(), kWake, EPOLLIN));
     EBPF_TRY_VOID(loop->watch(trace, kTrace, EPOLLIN));
     loop->workers_ = std::make_unique<WorkerPool>(kWorkers);
+    loop->waiters_ = std::make_unique<WorkerPool>(kWaiters);
     return loop;
 }
 
 EventLoop::~EventLoop() {
+    waiters_.reset();
     workers_.reset();
     connections_.clear();
     handles_.clear();
@@ -194,13 +197,15 @@ void EventLoop::start(Key key, Connection& connection, Incoming incoming) {
         objects.push_back(*std::move(object));
     }
     const Caller caller{connection.uid()};
-    if (!is_slow(operation)) {
+    const spec::Pace pace = pace_of(operation);
+    if (pace == spec::Pace::Quick) {
         return reply(key, connection, operation, carry_out_guarded(service_, caller, *request, objects));
     }
     connection.is_busy = true;
     set_interest(key, connection);
-    workers_->add([this, key, operation, caller, request = *std::move(request),
-                   objects = std::move(objects)]() mutable {
+    WorkerPool& pool = pace == spec::Pace::Waits ? *waiters_ : *workers_;
+    pool.add([this, key, operation, caller, request = *std::move(request),
+              objects = std::move(objects)]() mutable {
         auto answer = carry_out_guarded(service_, caller, request, objects);
         objects.clear();
         {

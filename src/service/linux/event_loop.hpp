@@ -76,8 +76,9 @@ class EventLoop {
     std::unordered_map<Key, Connection> connections_;
     HandleTable handles_;
     std::mutex mutex_;
-    std::deque<Completion> completions_;  // guarded by mutex_
-    std::unique_ptr<WorkerPool> workers_;
+    std::deque<Completion> completions_;   // guarded by mutex_
+    std::unique_ptr<WorkerPool> workers_;  // for Pace::Slow
+    std::unique_ptr<WorkerPool> waiters_;  // for Pace::Waits
 };
 
 }  // namespace ebpf::service

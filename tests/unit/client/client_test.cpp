@@ -64,6 +64,33 @@ class ClientTest : public testing::Test {
     Client client_;
 };
 
+TEST_F(ClientTest, RingBuffersKeepRecordsUntilTheyAreTaken) {
+    object::ObjectSpec object;
+    object.name = "o.o";
+    object.licence = "MIT";
+    object.maps.push_back(map_spec(spec::MapType::RingBuffer, 0, 4096));
+    object.maps[0].shape.key_size = 0;
+    object.programs.push_back(
+        program_spec("*(u64 *)(r10 - 8) = 7\nr2 = r10\nr2 += -8\nr1 = map[idx:0]\n"
+                     "r3 = 4\nr4 = 0\ncall bpf_ringbuf_output\nr0 = 2\nexit"));
+    const auto loaded = load_object(client_, object, {&object.programs[0]}, {});
+    ASSERT_TRUE(loaded) << loaded.error().message();
+    const Handle& map = loaded->maps[0];
+    EXPECT_EQ(client_.records(map, {.timeout_ms = 1}).value().records.size(), 0U);
+    ASSERT_TRUE(client_.test_run(loaded->programs[0].offered.program, Bytes(60), 3));
+    const auto one = client_.records(map, {.most = 1}).value();
+    ASSERT_EQ(one.records.size(), 1U);
+    EXPECT_EQ(one.records[0].data, bytes_of(7U));
+    EXPECT_EQ(one.records[0].size, 4U);
+    EXPECT_EQ(client_.records(map, {}).value().records.size(), 3U) << "nothing was taken";
+    EXPECT_EQ(client_.records(map, {.taken = one.position}).value().records.size(), 2U);
+    EXPECT_EQ(client_.records(map, {.taken = one.position + 8}).error().status(), Status::InvalidArgument);
+    EXPECT_EQ(client_.lookup(map, {}).error().status(), Status::NotSupported);
+    EXPECT_EQ(client_.next_key(map, {}).error().status(), Status::NotSupported);
+    const auto array = client_.create_map(map_spec(spec::MapType::Array, 8, 1), {}).value();
+    EXPECT_EQ(client_.records(array, {}).error().status(), Status::WrongKind);
+}
+
 TEST_F(ClientTest, MapsKeepElements) {
     const auto map = client_.create_map(map_spec(spec::MapType::Hash, 8, 2), {}).value();
     EXPECT_EQ(client_.lookup(map, bytes_of(1U)).error().status(), Status::NotFound);

@@ -8,12 +8,14 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "client/client.hpp"
 #include "client/linux/socket_backend.hpp"
@@ -171,6 +173,33 @@ TEST_F(DaemonTest, ServesMapsAndPrograms) {
     const auto offered = client::load_object(client, refused, {&refused.programs[0]}, {});
     ASSERT_TRUE(offered);
     EXPECT_TRUE(offered->programs[0].offered.program.is_empty());
+}
+
+TEST_F(DaemonTest, ThoseWhoWaitForRecordsHoldUpNobody) {
+    constexpr int kWaiting = 6;  // more than do slow work at a time
+    object::MapSpec ring = map_spec();
+    ring.shape = {spec::MapType::RingBuffer, 0, 0, 4096, 0};
+    const auto backend = connect();
+    Client client(*backend);
+    const auto map = client.create_map(ring, {}).value();
+    ASSERT_TRUE(client.pin(map, "ring"));
+    std::vector<std::thread> waiting;
+    std::atomic<int> answered{0};
+    for (int i = 0; i < kWaiting; ++i) {
+        waiting.emplace_back([&] {
+            const auto other = connect();
+            Client reader(*other);
+            const auto shared = reader.open_pin(ObjectKind::Map, "ring").value();
+            EXPECT_TRUE(reader.records(shared, {.timeout_ms = spec::kMostWaitMs}).value().records.empty());
+            ++answered;
+        });
+    }
+    std::this_thread::sleep_for(kPause * 4);
+    const auto object = object_of("r0 = 1\nexit");
+    EXPECT_TRUE(client::load_object(client, object, {&object.programs[0]}, {}));
+    EXPECT_EQ(answered.load(), 0) << "loading waited for the waiters";
+    for (std::thread& thread : waiting) thread.join();
+    EXPECT_EQ(answered.load(), kWaiting);
 }
 
 TEST_F(DaemonTest, PinsOutliveTheirClient) {

@@ -31,7 +31,17 @@ TEST(LinuxUapi, MapTypesAndFlags) {
     EXPECT_EQ(static_cast<unsigned>(MapType::Hash), unsigned{BPF_MAP_TYPE_HASH});
     EXPECT_EQ(static_cast<unsigned>(MapType::Array), unsigned{BPF_MAP_TYPE_ARRAY});
     EXPECT_EQ(static_cast<unsigned>(MapType::ProgArray), unsigned{BPF_MAP_TYPE_PROG_ARRAY});
-    EXPECT_EQ(map_types().size(), 3U) << "a new map type needs its comparison here";
+    EXPECT_EQ(static_cast<unsigned>(MapType::RingBuffer), unsigned{BPF_MAP_TYPE_RINGBUF});
+    EXPECT_EQ(kRingNoWakeup, unsigned{BPF_RB_NO_WAKEUP});
+    EXPECT_EQ(kRingForceWakeup, unsigned{BPF_RB_FORCE_WAKEUP});
+    EXPECT_EQ(kRingAvailableData, unsigned{BPF_RB_AVAIL_DATA});
+    EXPECT_EQ(kRingSize, unsigned{BPF_RB_RING_SIZE});
+    EXPECT_EQ(kRingConsumerPosition, unsigned{BPF_RB_CONS_POS});
+    EXPECT_EQ(kRingProducerPosition, unsigned{BPF_RB_PROD_POS});
+    EXPECT_EQ(kRecordBusy, static_cast<unsigned>(BPF_RINGBUF_BUSY_BIT));
+    EXPECT_EQ(kRecordDiscarded, static_cast<unsigned>(BPF_RINGBUF_DISCARD_BIT));
+    EXPECT_EQ(kRecordHeaderBytes, unsigned{BPF_RINGBUF_HDR_SZ});
+    EXPECT_EQ(map_types().size(), 4U) << "a new map type needs its comparison here";
     EXPECT_EQ(kMapNoPrealloc, unsigned{BPF_F_NO_PREALLOC});
     EXPECT_EQ(kMapReadOnlyProgram, unsigned{BPF_F_RDONLY_PROG});
     EXPECT_EQ(kMapWriteOnlyProgram, unsigned{BPF_F_WRONLY_PROG});
