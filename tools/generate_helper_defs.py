@@ -11,7 +11,8 @@ TABLE = ROOT / "src/spec/helpers.def"
 HEADER = ROOT / "include/bpf_program/bpf/bpf_helper_defs.h"
 
 # C declarations of the kinds of helpers.def.
-RETURNS = {"Scalar": "__u64 ", "Error": "long ", "MapValueOrNull": "void *"}
+RETURNS = {"Scalar": "__u64 ", "Error": "long ", "MapValueOrNull": "void *", "RecordOrNull": "void *",
+           "Nothing": "void "}
 ARGUMENTS = {
     "Anything": "__u64 value",
     "Optional": "__u64 value",
@@ -26,6 +27,8 @@ ARGUMENTS = {
     "SizeNonZero": "__u32 size",
     "Callback": "void *callback_fn",
     "CallbackContext": "void *callback_ctx",
+    "RecordSize": "__u64 size",
+    "Record": "void *record",
 }
 # Where programs expect C types that the kinds do not tell: (return type, parameters).
 SIGNATURES = {

@@ -215,7 +215,7 @@ class Explorer {
         const std::uint32_t limit = out_.states > options_.path_budget
                                         ? std::min(kOverBudgetStates, options_.max_states)
                                         : options_.max_states;
-        if (bucket.tasks.size() >= limit) return join_nearest(bucket, task);
+        if (bucket.tasks.size() >= limit && join_nearest(bucket, task)) return;
         hold(task.state.memory_bytes());
         bucket.tasks.push_back(std::move(task));
         out_.most_states = std::max(out_.most_states, bucket.tasks.size());
@@ -237,25 +237,31 @@ class Explorer {
         return false;
     }
 
-    void join_nearest(Bucket& bucket, const Task& task) {
-        out_.has_joined = true;
-        std::size_t nearest = 0;
+    /// Joins `task` with the waiting state that loses least; false if it holds other references than all of
+    /// them.
+    bool join_nearest(Bucket& bucket, const Task& task) {
+        std::size_t nearest = kNone;
         std::uint32_t least = 0xffffffff;
         for (std::size_t i = 0; i < bucket.tasks.size(); ++i) {
+            if (!check::are_joinable(task.state, bucket.tasks[i].state)) continue;
             const std::uint32_t distance = check::distance(task.state, bucket.tasks[i].state);
             if (distance >= least) continue;
             least = distance;
             nearest = i;
         }
+        if (nearest == kNone) return false;
+        out_.has_joined = true;
         Task& other = bucket.tasks[nearest];
         State joined;
         if (check::join(other.state, task.state, joined) != Status::Ok || !joined.normalise()) {
-            return stop(Result::OutOfMemory, graph_.blocks[bucket.block].first);
+            stop(Result::OutOfMemory, graph_.blocks[bucket.block].first);
+            return true;
         }
         held_bytes_ -= other.state.memory_bytes();
         other.state = std::move(joined);
         other.hash = other.state.hash();
         hold(other.state.memory_bytes());
+        return true;
     }
 
     void hold(std::uint64_t bytes) {
@@ -437,8 +443,9 @@ class Explorer {
             if (!has_time(state_steps(task.state), slot)) return false;
             if (check::entails(task.state, start)) return false;
         }
-        if (iteration >= kFirstWidened) {
-            const std::size_t older = nearest_start(watch, iteration, task.state);
+        const std::size_t older =
+            iteration < kFirstWidened ? kNone : nearest_start(watch, iteration, task.state);
+        if (older != kNone) {
             State wide;
             if (check::widen(watch.starts[older], task.state, wide) != Status::Ok || !wide.normalise()) {
                 stop(Result::OutOfMemory, slot);
@@ -458,13 +465,17 @@ class Explorer {
         return out_.result == Result::Proven;
     }
 
-    /// Widening the same state again and again ends; until then the nearest one loses least.
+    /// Widening the same state again and again ends; until then the nearest one loses least. kNone: all hold
+    /// other references.
     static std::size_t nearest_start(const CallbackWatch& watch, std::uint32_t iteration,
                                      const State& state) {
-        if (iteration >= kFirstOfOneChain && watch.last_widened != kNone) return watch.last_widened;
-        std::size_t nearest = 0;
+        if (iteration >= kFirstOfOneChain && watch.last_widened != kNone &&
+            check::are_joinable(watch.starts[watch.last_widened], state))
+            return watch.last_widened;
+        std::size_t nearest = kNone;
         std::uint32_t least = 0xffffffff;
         for (std::size_t i = 0; i < watch.starts.size(); ++i) {
+            if (!check::are_joinable(watch.starts[i], state)) continue;
             const std::uint32_t distance = check::distance(state, watch.starts[i]);
             if (distance >= least) continue;
             least = distance;

@@ -21,7 +21,7 @@ struct Request {
 /// Proves that the bytes may be accessed through `pointer` (any kind but Context): inside their region for
 /// every value of its offset, permitted, and on the stack written before and not a part of a pointer. Rules:
 /// Uninitialised, NotPointer, NullCheck, OffsetRange, PacketBounds, MapValueBounds, StackBounds,
-/// MemoryBounds, MapKeyBounds,
+/// MemoryBounds, MapKeyBounds, RecordBounds,
 ///   ReadOnly, WriteOnly, StackUninitialised, PartialPointer, PointerLeak (a pointer read as plain bytes).
 bool check_region(const Program& program, const State& state, const Value& pointer, const Request& request,
                   Finding& finding) noexcept;

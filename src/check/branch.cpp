@@ -63,17 +63,25 @@ bool refine_numbers(State& state, const isa::Instruction& instruction, bool is_t
     return true;
 }
 
-/// A pointer that may be null, compared with 0: all values with its id turn into addresses or into 0.
-void settle_null(State& state, std::uint32_t id, bool is_null) {
+bool may_be_null(Kind kind) {
+    return kind == Kind::MapValueOrNull || kind == Kind::RecordOrNull;
+}
+
+/// A pointer that may be null, compared with 0: all values with its id turn into addresses or into 0. Where
+/// there is no record, nothing is held.
+void settle_null(State& state, Kind kind, std::uint32_t id, bool is_null) {
     state.for_each([&](Value& value) {
-        if (value.kind != Kind::MapValueOrNull || value.id != id) return;
+        if (value.kind != kind || value.id != id) return;
         if (is_null) {
             value = make_scalar(Scalar::constant(0));
-            return;
+        } else if (kind == Kind::RecordOrNull) {
+            value.kind = Kind::Record;
+        } else {
+            value.kind = Kind::MapValue;
+            value.id = 0;
         }
-        value.kind = Kind::MapValue;
-        value.id = 0;
     });
+    if (is_null && kind == Kind::RecordOrNull) state.release(id, true);
 }
 
 /// True if the pointer cannot be 0: it points into its region, or just behind what is known of it.
@@ -96,12 +104,15 @@ bool is_certainly_not_null(const Program& program, const State& state, const Val
             return span.low >= 0 && span.high < std::int64_t{program.maps[pointer.map].shape.key_size};
         case Kind::Memory:
             return span.low >= 0 && span.high < static_cast<std::int64_t>(program.memory_length);
+        case Kind::Record:  // there is a header in front of it
+            return span.low >= 0 && span.high <= std::int64_t{pointer.map};
         case Kind::Unusable:
         case Kind::Scalar:
         case Kind::PacketEnd:
         case Kind::Map:
         case Kind::MapValueOrNull:
         case Kind::Code:
+        case Kind::RecordOrNull:
             return false;
     }
     return false;
@@ -156,8 +167,8 @@ bool refine(const Program& program, State& state, const isa::Instruction& instru
     if (!left_is_number && right.kind != Kind::Scalar) return true;  // two pointers: nothing is learnt
     const Value& pointer = left_is_number ? right : left;
     const bool is_null = (op == JumpOp::Eq) == is_taken;
-    if (pointer.kind == Kind::MapValueOrNull) {
-        settle_null(state, pointer.id, is_null);
+    if (may_be_null(pointer.kind)) {
+        settle_null(state, pointer.kind, pointer.id, is_null);
         return true;
     }
     return !(is_null && is_certainly_not_null(program, state, pointer));
@@ -182,7 +193,9 @@ bool check_pointers(const isa::Instruction& instruction, const Value& left, cons
         return is_packet(value) || value.kind == Kind::PacketEnd;
     };
     if (is_of_packet(left) && is_of_packet(right)) return true;
-    if (left.kind == right.kind && left.map == right.map && left.frame == right.frame && is_movable(left))
+    const bool is_same_record = left.kind != Kind::Record || left.id == right.id;
+    if (left.kind == right.kind && left.map == right.map && left.frame == right.frame && is_same_record &&
+        is_movable(left))
         return true;
     return finding.fail(Rule::PointerComparison, reg, pointer, "with a pointer of another kind");
 }

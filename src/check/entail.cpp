@@ -16,14 +16,15 @@ class Comparison {
     Comparison(const State& a, const State& b) : a_(a), b_(b) {}
 
     bool holds() {
-        if (a_.frames.size() != b_.frames.size()) return false;
+        if (a_.frames.size() != b_.frames.size() || a_.references.size() != b_.references.size())
+            return false;
         for (std::size_t i = 0; i < a_.registers.size(); ++i) {
             if (!value_holds(a_.registers[i], b_.registers[i])) return false;
         }
         for (std::size_t i = 0; i < a_.frames.size(); ++i) {
             if (!frame_holds(a_.frames[i], b_.frames[i])) return false;
         }
-        return facts_hold();
+        return references_hold() && facts_hold();
     }
 
   private:
@@ -49,6 +50,9 @@ class Comparison {
                        (b.id == 0 || bind(b.id, scalar_token(a)));
             case Kind::MapValueOrNull:
                 return bind(b.id, null_token(a, b.map));
+            case Kind::Record:
+            case Kind::RecordOrNull:
+                return pointer_holds(a, b) && bind(b.id, {Token::Type::Id, a.id});
             case Kind::Packet:
             case Kind::PacketMeta:
                 if (!pointer_holds(a, b)) return false;
@@ -114,6 +118,33 @@ class Comparison {
             }
         }
         return true;
+    }
+
+    static const Reference* find(const State& state, std::uint64_t id) {
+        for (const Reference& reference : state.references) {
+            if (reference.id == id) return &reference;
+        }
+        return nullptr;
+    }
+
+    /// Both hold equally many references (holds() has seen to that), and those that values of b stand for are
+    /// different ones of a, held by the same frames. One of b that no value stands for can never be given
+    /// back: b is refused later on, whatever it covers.
+    bool references_hold() {
+        for (std::size_t i = 0; i < b_.references.size(); ++i) {
+            const Token token = token_of(b_.references[i].id);
+            if (token.type == Token::Type::None) continue;
+            const Reference* found = find(a_, token.value);
+            if (found == nullptr || found->depth != b_.references[i].depth) return false;
+            for (std::size_t other = 0; other < i; ++other) {
+                if (token_of(b_.references[other].id) == token) return false;
+            }
+        }
+        return true;
+    }
+
+    [[nodiscard]] Token token_of(std::uint32_t id) const {
+        return id < bindings_.size() ? bindings_[id].token : Token{};
     }
 
     bool facts_hold() {

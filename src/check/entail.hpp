@@ -14,8 +14,11 @@ namespace ebpf::check {
 /// Cost: linear in registers and stack cells.
 bool entails(const State& a, const State& b) noexcept;
 
+/// True if both states hold the same references, in the same order: no state covers both otherwise.
+bool are_joinable(const State& a, const State& b) noexcept;
+
 /// Makes `out` a state that `a` and `b` both entail. Errors: OutOfMemory - `out` is not usable then.
-/// Requires: a and b are of the same slot, with the same chain of calls.
+/// Requires: a and b are of the same slot, with the same chain of calls; are_joinable().
 Status join(const State& a, const State& b, State& out) noexcept;
 
 /// As join(), and such that any chain x1 = widen(x0, y0), x2 = widen(x1, y1), ... becomes stable after a

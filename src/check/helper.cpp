@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Calls of helpers: their contracts (spec/helpers.def) and what they leave behind.
+#include "base/assert.hpp"
 #include "check/access.hpp"
 #include "check/step.hpp"
 
@@ -71,6 +72,12 @@ class Call {
                 return check_entry(state_, value.map, reg, finding_);
             case ArgKind::CallbackContext:
                 return true;
+            case ArgKind::RecordSize:
+                if (value.kind != Kind::Scalar) return finding_.fail(Rule::Argument, reg, value);
+                return value.number.is_constant() ||
+                       finding_.fail(Rule::SizeArgument, reg, value, "must be one known number");
+            case ArgKind::Record:
+                return check_record(reg, value);
         }
         return finding_.fail(Rule::Internal, reg, value);
     }
@@ -79,6 +86,13 @@ class Call {
         if (value.kind != Kind::Context) return finding_.fail(Rule::Argument, reg, value);
         if (value.offset == 0 && is_exactly(value.number, 0)) return true;
         return finding_.fail(Rule::ContextModified, reg, value);
+    }
+
+    bool check_record(std::uint8_t reg, const Value& value) {
+        if (value.kind == Kind::RecordOrNull) return finding_.fail(Rule::NullCheck, reg, value);
+        const bool is_unmoved = value.offset == 0 && is_exactly(value.number, 0);
+        if (value.kind == Kind::Record && is_unmoved) return true;
+        return finding_.fail(Rule::Argument, reg, value);
     }
 
     bool check_map(std::uint8_t reg, const Value& value) {
@@ -162,14 +176,42 @@ consteval bool maps_stand_before_keys() {
 static_assert(maps_stand_before_keys(),
               "a helper's map comes before its keys and values, memory before its size");
 
-Value returned(const spec::HelperSpec& helper, State& state) {
-    if (helper.returns != spec::ReturnKind::MapValueOrNull) return make_scalar(Scalar::unknown());
-    Value value = make_pointer(Kind::MapValueOrNull);
-    for (std::size_t i = 0; i < kArguments; ++i) {
-        if (helper.arguments[i] == ArgKind::Map) value.map = state.registers[i + 1].map;
+const Value& argument(const spec::HelperSpec& helper, const State& state, ArgKind kind) {
+    std::size_t at = 0;
+    while (at < kArguments && helper.arguments[at] != kind) ++at;
+    EBPF_ASSERT(at < kArguments);
+    return state.registers[at + 1];
+}
+
+/// The address of a value of the map, or of a record, or 0. More bytes than pointers can reach need not be
+/// known of a record.
+Value returned_address(const spec::HelperSpec& helper, State& state) {
+    Value value;
+    if (helper.returns == spec::ReturnKind::RecordOrNull) {
+        constexpr auto kMost = static_cast<std::uint64_t>(kMaxOffset);
+        const std::uint64_t bytes = argument(helper, state, ArgKind::RecordSize).number.value();
+        value = make_pointer(Kind::RecordOrNull);
+        value.map = static_cast<std::uint32_t>(bytes < kMost ? bytes : kMost);
+    } else {
+        value = make_pointer(Kind::MapValueOrNull);
+        value.map = argument(helper, state, ArgKind::Map).map;
     }
     value.id = state.make_id();
     return value;
+}
+
+Value returned(const spec::HelperSpec& helper, State& state) {
+    switch (helper.returns) {
+        case spec::ReturnKind::Scalar:
+        case spec::ReturnKind::Error:
+            return make_scalar(Scalar::unknown());
+        case spec::ReturnKind::MapValueOrNull:
+        case spec::ReturnKind::RecordOrNull:
+            return returned_address(helper, state);
+        case spec::ReturnKind::Nothing:
+            break;
+    }
+    return {};
 }
 
 }  // namespace
@@ -187,10 +229,15 @@ bool check_helper(const Program& program, const State& state, std::uint32_t id, 
     if (helper->effects.tail_call && state.depth() > 0) {
         return finding.fail(Rule::TailCallPlace, kNoRegister, Value{});
     }
+    if (const Reference* held = state.held_since(0); helper->effects.tail_call && held != nullptr) {
+        finding.number = held->slot;
+        return finding.fail(Rule::ReferenceLeak, kNoRegister, Value{},
+                            "when the program goes on in another one");
+    }
     return Call(program, state, *helper, finding).check();
 }
 
-void apply_helper(const Program&, State& state, std::uint32_t id) noexcept {
+Status apply_helper(const Program&, State& state, std::uint32_t id, std::uint32_t slot) noexcept {
     const spec::HelperSpec* helper = spec::find_helper(id);
     for (std::size_t i = 0; i < kArguments; ++i) {
         if (helper->arguments[i] != ArgKind::WriteMemory) continue;
@@ -200,8 +247,15 @@ void apply_helper(const Program&, State& state, std::uint32_t id) noexcept {
                       static_cast<std::int64_t>(size.umax()));
     }
     state.registers[0] = returned(*helper, state);
+    if (state.registers[0].kind == Kind::RecordOrNull &&
+        !state.references.push_back({state.registers[0].id, slot, state.depth()}))
+        return Status::OutOfMemory;
+    for (std::size_t i = 0; i < kArguments; ++i) {
+        if (helper->arguments[i] == ArgKind::Record) state.release(state.registers[i + 1].id, false);
+    }
     for (std::size_t reg = 1; reg <= kArguments; ++reg) state.registers[reg] = Value{};
     if (helper->effects.moves_packet) state.drop_packet();
+    return Status::Ok;
 }
 
 }  // namespace ebpf::check

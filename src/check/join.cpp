@@ -25,6 +25,7 @@ class Joiner {
         if (!out_.copy_from(a_)) return Status::OutOfMemory;
         out_.facts.clear();
         out_.next_id = 1;
+        join_references();
         for (std::size_t i = 0; i < out_.registers.size(); ++i) {
             out_.registers[i] = join(a_.registers[i], b_.registers[i]);
         }
@@ -68,6 +69,25 @@ class Joiner {
         return id;
     }
 
+    /// Each reference of the join is one of a and one of b: values that stand for others are given up.
+    void join_references() {
+        for (std::size_t i = 0; i < out_.references.size(); ++i) {
+            bool is_new = false;
+            out_.references[i].id = pair_id({Token::Type::Id, a_.references[i].id},
+                                            {Token::Type::Id, b_.references[i].id}, 0, is_new);
+        }
+    }
+
+    Value join_record(const Value& a, const Value& b) const {
+        for (std::size_t i = 0; i < out_.references.size(); ++i) {
+            if (a_.references[i].id != a.id || b_.references[i].id != b.id) continue;
+            Value out = join_pointer(a, b);
+            out.id = out_.references[i].id;
+            return out;
+        }
+        return {};
+    }
+
     Value join(const Value& a, const Value& b) {
         bool is_new = false;
         if (a.kind == Kind::Scalar && b.kind == Kind::Scalar) {
@@ -79,6 +99,7 @@ class Joiner {
             return join_nullable(a, b);
         }
         if (a.kind != b.kind || a.kind == Kind::Unusable || a.frame != b.frame || a.map != b.map) return {};
+        if (holds_reference(a)) return join_record(a, b);
         return is_packet(a) ? join_packet(a, b) : join_pointer(a, b);
     }
 
@@ -169,6 +190,15 @@ std::uint32_t value_distance(const Value& a, const Value& b) {
 }
 
 }  // namespace
+
+bool are_joinable(const State& a, const State& b) noexcept {
+    if (a.references.size() != b.references.size()) return false;
+    for (std::size_t i = 0; i < a.references.size(); ++i) {
+        if (a.references[i].slot != b.references[i].slot || a.references[i].depth != b.references[i].depth)
+            return false;
+    }
+    return true;
+}
 
 Status join(const State& a, const State& b, State& out) noexcept {
     return Joiner(a, b, out, false).run();

@@ -87,7 +87,7 @@ bool check_region(const Program& program, const State& state, const Value& point
     finding.is_write = request.writes;
     finding.size = request.size;
     if (pointer.kind == Kind::Unusable) return finding.fail(spec::Rule::Uninitialised, kNoRegister, pointer);
-    if (pointer.kind == Kind::MapValueOrNull)
+    if (pointer.kind == Kind::MapValueOrNull || pointer.kind == Kind::RecordOrNull)
         return finding.fail(spec::Rule::NullCheck, kNoRegister, pointer);
     if (!is_movable(pointer) || pointer.kind == Kind::Context) {
         return finding.fail(spec::Rule::NotPointer, kNoRegister, pointer);
@@ -114,6 +114,10 @@ bool check_region(const Program& program, const State& state, const Value& point
             finding.available = static_cast<std::int64_t>(program.memory_length);
             if (bounds.low >= 0 && bounds.end <= finding.available) return true;
             return finding.fail(spec::Rule::MemoryBounds, kNoRegister, pointer);
+        case Kind::Record:
+            finding.available = std::int64_t{pointer.map};
+            if (bounds.low >= 0 && bounds.end <= finding.available) return true;
+            return finding.fail(spec::Rule::RecordBounds, kNoRegister, pointer);
         case Kind::Unusable:
         case Kind::Scalar:
         case Kind::Context:
@@ -121,6 +125,7 @@ bool check_region(const Program& program, const State& state, const Value& point
         case Kind::Map:
         case Kind::MapValueOrNull:
         case Kind::Code:
+        case Kind::RecordOrNull:
             break;
     }
     return finding.fail(spec::Rule::Internal, kNoRegister, pointer);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "check/state.hpp"
 
+#include <utility>
+
 #include "base/assert.hpp"
 
 namespace ebpf::check {
@@ -156,22 +158,57 @@ bool State::prove_bytes(Kind kind, std::uint32_t id, std::int64_t bytes) noexcep
     return facts.push_back({kind, id, bytes});
 }
 
-void State::drop_packet() noexcept {
-    const auto is_dropped = [](const Value& value) {
-        return is_packet(value) || value.kind == Kind::PacketEnd;
-    };
+namespace {
+
+/// Makes the values unusable of which `is_dropped` is true.
+void drop_values(State& state, auto&& is_dropped) {
     const auto drop = [&](Value& value) {
         if (is_dropped(value)) value = Value{};
     };
-    for (Value& value : registers) drop(value);
-    for (Frame& frame : frames) {
+    for (Value& value : state.registers) drop(value);
+    for (Frame& frame : state.frames) {
         for (Value& value : frame.saved) drop(value);
         for (std::size_t i = frame.cells.size(); i > 0; --i) {
             if (is_dropped(frame.cells[i - 1].value)) frame.erase(i - 1, false);
         }
     }
+}
+
+}  // namespace
+
+void State::drop_packet() noexcept {
+    drop_values(*this, [](const Value& value) { return is_packet(value) || value.kind == Kind::PacketEnd; });
     facts.clear();
 }
+
+void State::release(std::uint32_t id, bool is_null) noexcept {
+    std::size_t kept = 0;
+    for (std::size_t i = 0; i < references.size(); ++i) {
+        if (references[i].id != id) references[kept++] = references[i];
+    }
+    const bool shrunk = references.resize(kept);  // never allocates
+    EBPF_ASSERT(shrunk);
+    if (is_null) return;
+    drop_values(*this, [id](const Value& value) { return holds_reference(value) && value.id == id; });
+}
+
+const Reference* State::held_since(std::uint32_t depth) const noexcept {
+    for (const Reference& reference : references) {
+        if (reference.depth >= depth) return &reference;
+    }
+    return nullptr;
+}
+
+namespace {
+
+void sort_by_id(FallibleVector<Reference>& references) {
+    for (std::size_t i = 1; i < references.size(); ++i) {
+        for (std::size_t at = i; at > 0 && references[at - 1].id > references[at].id; --at)
+            std::swap(references[at - 1], references[at]);
+    }
+}
+
+}  // namespace
 
 bool State::normalise() noexcept {
     struct Use {
@@ -182,6 +219,7 @@ bool State::normalise() noexcept {
     FallibleVector<Use> uses;  // by id
     std::uint32_t last_id = 0;
     for_each([&](const Value& value) { last_id = value.id > last_id ? value.id : last_id; });
+    for (const Reference& reference : references) last_id = reference.id > last_id ? reference.id : last_id;
     if (!uses.resize(std::size_t{last_id} + 1)) return false;
     for_each([&](const Value& value) {
         if (value.id == 0) return;
@@ -199,6 +237,12 @@ bool State::normalise() noexcept {
         if (use.fresh == 0 && !is_lonely_number) use.fresh = next++;
         value.id = use.fresh;
     });
+    for (Reference& reference : references) {
+        Use& use = uses[reference.id];
+        if (use.fresh == 0) use.fresh = next++;  // no value points to it any more
+        reference.id = use.fresh;
+    }
+    sort_by_id(references);
     std::size_t kept = 0;
     for (std::size_t i = 0; i < facts.size(); ++i) {
         PacketFact fact = facts[i];
@@ -224,7 +268,13 @@ bool State::copy_from(const State& other) noexcept {
     registers = other.registers;
     next_id = other.next_id;
     facts.clear();
-    if (!facts.reserve(other.facts.size()) || !frames.resize(other.frames.size())) return false;
+    references.clear();
+    if (!facts.reserve(other.facts.size()) || !references.reserve(other.references.size()) ||
+        !frames.resize(other.frames.size()))
+        return false;
+    for (const Reference& reference : other.references) {
+        if (!references.push_back(reference)) return false;
+    }
     for (const PacketFact& fact : other.facts) {
         if (!facts.push_back(fact)) return false;
     }
@@ -235,7 +285,8 @@ bool State::copy_from(const State& other) noexcept {
 }
 
 std::size_t State::memory_bytes() const noexcept {
-    std::size_t bytes = sizeof(State) + facts.size() * sizeof(PacketFact);
+    std::size_t bytes =
+        sizeof(State) + facts.size() * sizeof(PacketFact) + references.size() * sizeof(Reference);
     for (const Frame& frame : frames) bytes += sizeof(Frame) + frame.cells.size() * sizeof(StackCell);
     return bytes;
 }
@@ -255,6 +306,8 @@ std::uint64_t State::hash() const noexcept {
         hash = mix(hash, (std::uint64_t{fact.id} << 8U) | static_cast<std::uint64_t>(fact.kind));
         hash = mix(hash, static_cast<std::uint64_t>(fact.bytes));
     }
+    for (const Reference& reference : references)
+        hash = mix(hash, reference.id | (std::uint64_t{reference.slot} << 32U));
     return hash;
 }
 

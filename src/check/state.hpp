@@ -75,12 +75,22 @@ struct PacketFact {
     std::int64_t bytes = 0;
 };
 
+/// Something that the program holds and has to give back: a record that it reserved.
+struct Reference {
+    std::uint32_t id = 0;    ///< of the values that point to it, if any are left
+    std::uint32_t slot = 0;  ///< of the call that returned it
+    std::uint32_t depth =
+        0;  ///< of the frame that holds it: a function leaves it to its caller, a callback must not
+    friend bool operator==(const Reference&, const Reference&) = default;
+};
+
 /// Everything known at one point of one path.
 class State {
   public:
     std::array<Value, spec::kRegisterCount> registers{};
-    FallibleVector<Frame> frames;      ///< outermost first; the last one is active
-    FallibleVector<PacketFact> facts;  ///< of id 0 only those of more than 0 bytes
+    FallibleVector<Frame> frames;          ///< outermost first; the last one is active
+    FallibleVector<PacketFact> facts;      ///< of id 0 only those of more than 0 bytes
+    FallibleVector<Reference> references;  ///< by id in normalised states
     std::uint32_t next_id = 1;
 
     [[nodiscard]] Frame& active() noexcept { return frames[frames.size() - 1]; }
@@ -115,6 +125,12 @@ class State {
             for (const StackCell& cell : frame.cells) visit(cell.value);
         }
     }
+
+    /// Takes the reference `id` away. `is_null`: there was nothing to refer to. Else what points to it
+    /// becomes unusable.
+    void release(std::uint32_t id, bool is_null) noexcept;
+    /// Returns a reference of frame `depth` or one that it called, or nullptr.
+    [[nodiscard]] const Reference* held_since(std::uint32_t depth) const noexcept;
 
     /// Makes all pointers into the packet, and what is known of its size, unusable.
     void drop_packet() noexcept;

@@ -25,6 +25,14 @@ Value code_address(const isa::Instruction& instruction, std::uint32_t slot) {
     return value;
 }
 
+/// Nothing that frame `depth`, or one that it called, has reserved is still held.
+bool check_given_back(const State& state, std::uint32_t depth, const char* where, Finding& finding) {
+    const Reference* reference = state.held_since(depth);
+    if (reference == nullptr) return true;
+    finding.number = reference->slot;
+    return finding.fail(Rule::ReferenceLeak, kNoRegister, Value{}, where);
+}
+
 bool check_packet_load(const Program& program, const State& state, const isa::Instruction& instruction,
                        Finding& finding) {
     if (program.type->type != spec::ProgramType::SocketFilter) {
@@ -36,6 +44,7 @@ bool check_packet_load(const Program& program, const State& state, const isa::In
     if (state.depth() > 0) {
         return finding.fail(Rule::PacketInstruction, kNoRegister, Value{}, "it stands in a called function");
     }
+    if (!check_given_back(state, 0, "here, where a short packet ends the program", finding)) return false;
     const Value& context = state.registers[6];
     if (context.kind != Kind::Context || context.offset != 0 || !is_exactly(context.number, 0)) {
         return finding.fail(Rule::PacketInstruction, 6, context, "r6 is not the context");
@@ -56,10 +65,12 @@ bool check_exit(const Program& program, const State& state, Finding& finding) {
     }
     if (result.kind == Kind::Unusable) return finding.fail(Rule::Uninitialised, 0, result);
     if (state.depth() > 0) {
-        if (result.kind == Kind::Scalar && result.number.umax() <= 1) return true;
-        return finding.fail(Rule::CallbackReturn, 0, result);
+        if (result.kind != Kind::Scalar || result.number.umax() > 1)
+            return finding.fail(Rule::CallbackReturn, 0, result);
+        return check_given_back(state, state.depth(), "when the callback returns", finding);
     }
     if (is_pointer(result)) return finding.fail(Rule::PointerLeak, 0, result, "returned");
+    if (!check_given_back(state, 0, "when the program ends", finding)) return false;
     const spec::ProgramTypeSpec& type = *program.type;
     if (type.return_min > type.return_max) return true;
     if (result.number.smin() >= type.return_min && result.number.smax() <= type.return_max) return true;
@@ -107,8 +118,7 @@ Status apply_any_call(const Program& program, State& state, std::uint32_t slot, 
     if (!callee) return Status::Internal;
     if (!callee->is_helper) return apply_call(state, callee->number, slot, outcome);
     if (callback_kind(callee->number) != spec::CallbackKind::None) return Status::Internal;  // see step.hpp
-    apply_helper(program, state, callee->number);
-    return Status::Ok;
+    return apply_helper(program, state, callee->number, slot);
 }
 
 /// Nothing can still point to the callee's frame: r0 and stores into other frames were checked, r1 to r5 end
@@ -119,6 +129,9 @@ void apply_return(State& state, Outcome& outcome) {
     outcome.next = state.active().return_slot;
     const bool shrunk = state.frames.resize(state.frames.size() - 1);  // never allocates
     EBPF_ASSERT(shrunk);
+    for (Reference& reference : state.references) {
+        if (reference.depth > state.depth()) reference.depth = state.depth();
+    }
     Frame& caller = state.active();
     for (std::size_t i = 0; i < kSavedRegisters; ++i) {
         state.registers[kFirstSaved + i] = caller.saved[i];

@@ -99,6 +99,7 @@ Status apply_branch(const Program& program, State& state, State& taken, const is
                     Outcome& outcome) noexcept;
 
 bool check_helper(const Program& program, const State& state, std::uint32_t id, Finding& finding) noexcept;
-void apply_helper(const Program& program, State& state, std::uint32_t id) noexcept;
+/// `slot`: of the call. Errors: OutOfMemory.
+Status apply_helper(const Program& program, State& state, std::uint32_t id, std::uint32_t slot) noexcept;
 
 }  // namespace ebpf::check

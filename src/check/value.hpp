@@ -24,6 +24,8 @@ enum class Kind : std::uint8_t {
     Memory,          ///< the region given to a program of type `memory`
     MapKey,          ///< a key of map number `map`, read-only, until the callback in frame `frame` returns
     Code,            ///< the function whose first slot is `map`: only copied and called
+    Record,          ///< a reserved record of `map` bytes, held by the reference `id`
+    RecordOrNull,    ///< such an address, or 0, and then the reference `id` is not held
 };
 
 /// Pointer offsets are kept within (-kMaxOffset, kMaxOffset); what may lie outside cannot be dereferenced or
@@ -34,11 +36,11 @@ inline constexpr std::int64_t kMaxOffset = std::int64_t{1} << 29U;
 /// `id` is 0 or ties values together; what it says depends on the kind:
 ///   Scalar: values with one id are equal; Packet, PacketMeta: pointers with one id have one and the same
 ///   `number`, and id 0 means that `number` is 0; MapValueOrNull: all values with one id are null, or none
-///   is.
+///   is; Record, RecordOrNull: the number of a reference, see State::references.
 struct Value {
     Kind kind = Kind::Unusable;
     std::uint8_t frame = 0;
-    std::uint32_t map = 0;  ///< number of the map; Code: first slot of the function
+    std::uint32_t map = 0;  ///< number of the map; Code: first slot of the function; Record: its bytes
     std::uint32_t id = 0;
     std::int64_t offset = 0;
     domains::Scalar number = domains::Scalar::constant(0);
@@ -60,6 +62,7 @@ inline bool is_movable(const Value& value) {
         case Kind::MapValue:
         case Kind::Memory:
         case Kind::MapKey:
+        case Kind::Record:
             return true;
         case Kind::Unusable:
         case Kind::Scalar:
@@ -67,9 +70,15 @@ inline bool is_movable(const Value& value) {
         case Kind::Map:
         case Kind::MapValueOrNull:
         case Kind::Code:
+        case Kind::RecordOrNull:
             return false;
     }
     return false;
+}
+
+/// True if the value's id is that of a reference.
+inline bool holds_reference(const Value& value) {
+    return value.kind == Kind::Record || value.kind == Kind::RecordOrNull;
 }
 
 /// True if `number` is known to be `value`.

@@ -22,6 +22,24 @@ std::uint64_t ringbuf_output(std::uint64_t r1, std::uint64_t r2, std::uint64_t r
     return 0;
 }
 
+std::uint64_t ringbuf_reserve(std::uint64_t r1, std::uint64_t r2, std::uint64_t r3, std::uint64_t,
+                              std::uint64_t, engine::Invocation&) noexcept {
+    if (r3 != 0) return 0;
+    return reinterpret_cast<std::uintptr_t>(maps::reserve_record(*as_pointer<maps::Map>(r1), r2));
+}
+
+std::uint64_t ringbuf_submit(std::uint64_t r1, std::uint64_t r2, std::uint64_t, std::uint64_t, std::uint64_t,
+                             engine::Invocation&) noexcept {
+    maps::submit_record(as_pointer<void>(r1), false, r2);
+    return 0;
+}
+
+std::uint64_t ringbuf_discard(std::uint64_t r1, std::uint64_t r2, std::uint64_t, std::uint64_t, std::uint64_t,
+                              engine::Invocation&) noexcept {
+    maps::submit_record(as_pointer<void>(r1), true, r2);
+    return 0;
+}
+
 std::uint64_t ringbuf_query(std::uint64_t r1, std::uint64_t r2, std::uint64_t, std::uint64_t, std::uint64_t,
                             engine::Invocation&) noexcept {
     return maps::query_ring(*as_pointer<const maps::Map>(r1), r2);

@@ -28,6 +28,8 @@ enum class ArgKind : std::uint8_t {
     SizeNonZero,  ///< bytes of the memory before it; at least 1
     Callback,  ///< a function of the program, by LoadImm64 CodeAddress: the helper calls it, see CallbackKind
     CallbackContext,  ///< any initialised value: the callback gets it as it is
+    RecordSize,       ///< bytes of the record that is reserved: a number known when the program is verified
+    Record,           ///< a reserved record, unmoved, which the helper takes back: it cannot be used any more
 };
 
 /// What a helper calls its Callback argument with, any number of times within its bound; the callback returns
@@ -45,6 +47,8 @@ enum class ReturnKind : std::uint8_t {
     Scalar,          ///< any number
     Error,           ///< 0 or a negative errno, or a count: any signed number
     MapValueOrNull,  ///< address of a value of the Map argument, or 0
+    RecordOrNull,    ///< address of a new record of RecordSize bytes, which must be given back, or 0
+    Nothing,         ///< r0 holds nothing
 };
 
 enum class LicenceGate : std::uint8_t { Any, Gpl };

@@ -79,6 +79,10 @@ std::string describe_value(const Value& value, const Request* request) {
             return fmt::format("a pointer to a key of {}{}", map_name(value.map, request), at_offset(value));
         case Kind::Code:
             return fmt::format("the address of the function {}", function_name(value.map, request));
+        case Kind::Record:
+            return fmt::format("a pointer to a reserved record of {} bytes{}", value.map, at_offset(value));
+        case Kind::RecordOrNull:
+            return fmt::format("a pointer to a reserved record of {} bytes, or null", value.map);
     }
     return "unknown";
 }
@@ -100,6 +104,8 @@ std::string describe_state(const check::State& state, const Request* request) {
                             describe_value(cell.value, request));
         }
     }
+    for (const check::Reference& reference : state.references)
+        text += fmt::format("; holds what instruction {} reserved (id {})", reference.slot, reference.id);
     for (const check::PacketFact& fact : state.facts) {
         text += fmt::format("; {} bytes proven behind {}{}", fact.bytes,
                             fact.kind == Kind::Packet ? "the packet's start" : "the metadata's start",

@@ -55,6 +55,10 @@ const char* expected_text(spec::ArgKind kind) {
             return "the address of a function";
         case spec::ArgKind::CallbackContext:
             return "an initialised value";
+        case spec::ArgKind::RecordSize:
+            return "a number known in advance";
+        case spec::ArgKind::Record:
+            return "the unmoved address of a reserved record";
     }
     return "something else";
 }
@@ -128,6 +132,9 @@ class Text {
         if (finding_.rule == Rule::MemoryBounds) {
             return fmt::format("{} is {}, {} does not stay inside the memory of {} bytes", reg(), known(),
                                access(), finding_.available);
+        }
+        if (finding_.rule == Rule::RecordBounds) {
+            return fmt::format("{} is {}, {} does not stay inside it", reg(), known(), access());
         }
         return fmt::format("{} is {}, which is not bounded: offsets must be known to lie within 2^29", reg(),
                            known());
@@ -240,6 +247,7 @@ class Text {
             case Rule::StackBounds:
             case Rule::MemoryBounds:
             case Rule::MapKeyBounds:
+            case Rule::RecordBounds:
             case Rule::OffsetRange:
                 return bounds_text();
             case Rule::Uninitialised:
@@ -287,6 +295,10 @@ class Text {
                 return fmt::format(
                     "with the call of the function {}, {} bytes of stack are in use, at most 512 may be",
                     function_name(request_, finding_.number), finding_.size);
+            case Rule::ReferenceLeak:
+                return fmt::format(
+                    "the record reserved at instruction {} is neither submitted nor discarded {}",
+                    finding_.number, finding_.note);
             case Rule::PacketInstruction:
                 return finding_.reg == check::kNoRegister
                            ? std::string(finding_.note)

@@ -148,8 +148,11 @@ class Comparison {
                 return bind(value.id, number == 0 ? 0 : 1) && (number == 0 || map_value_holds(value, number));
             case Kind::Memory:
                 return offset_holds(value, number, run_.memory);
-            case Kind::MapKey:  // where keys lie is the map's own
+            case Kind::MapKey:  // where keys and records lie is the map's own
+            case Kind::Record:
                 return number != 0;
+            case Kind::RecordOrNull:
+                return bind(value.id, number == 0 ? 0 : 1);
             case Kind::Code:  // what engines make of it is their own, but the low half is the function's slot
                 return number != 0 && static_cast<std::uint32_t>(number) == value.map;
         }

@@ -236,6 +236,8 @@ class Verification {
             case check::Kind::MapValueOrNull:
             case check::Kind::MapKey:
             case check::Kind::Code:
+            case check::Kind::Record:
+            case check::Kind::RecordOrNull:
                 return AccessKind::None;
         }
         return AccessKind::None;

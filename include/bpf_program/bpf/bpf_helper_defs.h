@@ -37,6 +37,15 @@ static long (*const bpf_xdp_adjust_head)(struct xdp_md *xdp_md, int delta) = (vo
 /* Copies a record into a ring buffer; -EAGAIN when there is no room. */
 static long (*const bpf_ringbuf_output)(void *map, const void *memory, __u32 size, __u64 flags) = (void *)130;
 
+/* Returns the address of a new record, to be filled and submitted or discarded, or NULL. */
+static void *(*const bpf_ringbuf_reserve)(void *map, __u64 size, __u64 flags) = (void *)131;
+
+/* Hands a reserved record to the reader. */
+static void (*const bpf_ringbuf_submit)(void *record, __u64 flags) = (void *)132;
+
+/* Drops a reserved record: readers pass over it. */
+static void (*const bpf_ringbuf_discard)(void *record, __u64 flags) = (void *)133;
+
 /* Returns a ring buffer's unread bytes, its size, or its consumer's or producers' position, by BPF_RB_*. */
 static __u64 (*const bpf_ringbuf_query)(void *map, __u64 flags) = (void *)134;
 

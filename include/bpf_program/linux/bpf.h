@@ -11,6 +11,7 @@ enum bpf_map_type {
     BPF_MAP_TYPE_HASH = 1,
     BPF_MAP_TYPE_ARRAY = 2,
     BPF_MAP_TYPE_PROG_ARRAY = 3,
+    BPF_MAP_TYPE_RINGBUF = 27,
 };
 
 /* Flags of map creation (map_flags). */
@@ -26,6 +27,20 @@ enum {
     BPF_ANY = 0,
     BPF_NOEXIST = 1,
     BPF_EXIST = 2,
+};
+
+/* Flags of bpf_ringbuf_output(), bpf_ringbuf_submit() and bpf_ringbuf_discard(). */
+enum {
+    BPF_RB_NO_WAKEUP = 1ULL << 0,
+    BPF_RB_FORCE_WAKEUP = 1ULL << 1,
+};
+
+/* Questions to bpf_ringbuf_query(). */
+enum {
+    BPF_RB_AVAIL_DATA = 0,
+    BPF_RB_RING_SIZE = 1,
+    BPF_RB_CONS_POS = 2,
+    BPF_RB_PROD_POS = 3,
 };
 
 /* Verdicts of XDP programs. */

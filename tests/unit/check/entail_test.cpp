@@ -88,5 +88,76 @@ TEST(Entail, StackBytesAndCells) {
     EXPECT_FALSE(entails(address, written)) << "the bytes could be read as a number";
 }
 
+Value record(std::uint32_t bytes, std::uint32_t id) {
+    Value value = make_pointer(Kind::Record);
+    value.map = bytes;
+    value.id = id;
+    return value;
+}
+
+State holding(std::initializer_list<Value> values, std::initializer_list<Reference> references) {
+    State state = make_state(values);
+    for (const Reference& reference : references) EXPECT_TRUE(state.references.push_back(reference));
+    return state;
+}
+
+TEST(Entail, BothHoldTheSameReferences) {
+    const State one = holding({record(8, 5)}, {{5, 10, 0}});
+    EXPECT_TRUE(entails(one, holding({record(8, 7)}, {{7, 10, 0}})));
+    EXPECT_FALSE(entails(one, holding({record(8, 7)}, {{7, 10, 1}}))) << "held by another frame";
+    EXPECT_FALSE(entails(one, holding({record(16, 7)}, {{7, 10, 0}})));
+    EXPECT_FALSE(entails(one, make_state({Value{}}))) << "a leak would be forgotten";
+    EXPECT_FALSE(entails(make_state({Value{}}), one));
+    const State two = holding({record(8, 5), record(8, 6)}, {{5, 10, 0}, {6, 10, 0}});
+    EXPECT_TRUE(entails(two, two));
+    const State same = holding({record(8, 5), record(8, 5)}, {{5, 10, 0}, {6, 10, 0}});
+    EXPECT_FALSE(entails(same, two)) << "two values of one reference are not two references";
+    EXPECT_FALSE(entails(two, same));
+}
+
+TEST(Entail, ReleasedReferencesLeaveNothing) {
+    State state = holding({record(8, 5), record(8, 6), record(8, 5)}, {{5, 10, 0}, {6, 11, 0}});
+    put(state, 0, 8, record(8, 5));
+    state.release(5, false);
+    EXPECT_EQ(state.registers[0].kind, Kind::Unusable);
+    EXPECT_EQ(state.registers[1].kind, Kind::Record);
+    EXPECT_EQ(state.registers[2].kind, Kind::Unusable);
+    EXPECT_TRUE(state.active().cells.empty());
+    EXPECT_FALSE(state.active().is_written(0, 1)) << "the address must not be read as a number";
+    ASSERT_EQ(state.references.size(), 1U);
+    EXPECT_EQ(state.references[0].slot, 11U);
+}
+
+TEST(Entail, NormalisedReferencesFollowTheirValues) {
+    State a = holding({record(8, 9), record(4, 3)}, {{3, 10, 0}, {9, 11, 0}});
+    State b = holding({record(8, 2), record(4, 7)}, {{2, 11, 0}, {7, 10, 0}});
+    ASSERT_TRUE(a.normalise());
+    ASSERT_TRUE(b.normalise());
+    EXPECT_EQ(a.hash(), b.hash());
+    EXPECT_EQ(a.references[0], b.references[0]);
+    EXPECT_EQ(a.references[1], b.references[1]);
+    State lost = holding({Value{}}, {{50, 10, 0}});
+    ASSERT_TRUE(lost.normalise());
+    EXPECT_EQ(lost.references[0].id, 1U);
+    EXPECT_EQ(lost.next_id, 2U);
+}
+
+TEST(Join, KeepsReferencesOfBoth) {
+    const State a = holding({record(8, 5), record(8, 6)}, {{5, 10, 0}, {6, 11, 0}});
+    const State b = holding({record(8, 1), record(8, 1)}, {{1, 10, 0}, {2, 11, 0}});
+    ASSERT_TRUE(are_joinable(a, b));
+    State out;
+    ASSERT_EQ(join(a, b, out), Status::Ok);
+    EXPECT_EQ(out.registers[0].kind, Kind::Record);
+    EXPECT_EQ(out.registers[0].id, out.references[0].id);
+    EXPECT_EQ(out.registers[1].kind, Kind::Unusable) << "it stands for different references";
+    EXPECT_NE(out.references[0].id, out.references[1].id);
+    EXPECT_TRUE(entails(a, out));
+    EXPECT_TRUE(entails(b, out));
+    EXPECT_FALSE(are_joinable(a, holding({}, {{5, 10, 0}})));
+    EXPECT_FALSE(are_joinable(a, holding({}, {{5, 10, 0}, {6, 12, 0}})));
+    EXPECT_FALSE(are_joinable(a, holding({}, {{5, 10, 0}, {6, 11, 1}})));
+}
+
 }  // namespace
 }  // namespace ebpf::check
