@@ -11,10 +11,17 @@
 extern "C" {
 #endif
 
-#define EBPF_HOOK_ABI_VERSION 2u
+#define EBPF_HOOK_ABI_VERSION 3u
 
 /** A thread that invokes; opaque to providers. */
 struct ebpf_hook_thread;
+
+/** For whom programs run: what bpf_get_current_pid_tgid(), _uid_gid() and _comm() tell them. */
+struct ebpf_task {
+    uint64_t pid_tgid; /**< process in the upper half, thread in the lower one */
+    uint64_t uid_gid;  /**< group in the upper half, user in the lower one */
+    char name[16];     /**< ends with a NUL */
+};
 
 /** The runtime's side. Valid from attach() until detach() has returned. `link` is the pointer given to
  * attach(). */
@@ -39,6 +46,9 @@ struct ebpf_hook_dispatch {
      * replaced meanwhile. */
     void (*invoke_all)(void* link, struct ebpf_hook_thread* thread, void* const* contexts, uint64_t* results,
                        size_t count);
+    /** Says for whom programs that this thread invokes run from now on; NULL: for the thread itself, as at
+     * first. `task` must stay valid until something else is said. On the thread that entered. */
+    void (*run_for)(struct ebpf_hook_thread* thread, const struct ebpf_task* task);
 };
 
 /** Where to attach. Unused fields are zero. */

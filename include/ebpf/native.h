@@ -11,7 +11,7 @@ extern "C" {
 #endif
 
 /** Raised with every change of a struct below or of what a field means. The runtime refuses another one. */
-#define EBPF_NATIVE_ABI_VERSION 2u
+#define EBPF_NATIVE_ABI_VERSION 3u
 #define EBPF_NATIVE_HASH_BYTES 32
 #define EBPF_NATIVE_TAG_BYTES 8
 
@@ -33,6 +33,7 @@ struct ebpf_native_invocation {
     uint64_t (*call_back)(struct ebpf_native_invocation* invocation, uint64_t code, uint64_t r1, uint64_t r2,
                           uint64_t r3, uint64_t r4);
     void* engine_state; /**< the program's own, for call_back */
+    const void* task;   /**< the runtime's own */
 };
 
 /** A loaded program: the runtime's record, and what the program's bindings came to, in their order. Constant

@@ -50,12 +50,24 @@ struct Bindings {
     std::span<const HelperBinding> helpers;  ///< any order
 };
 
+/// For whom a program runs, in the form of bpf_get_current_*.
+struct Task {
+    std::uint64_t pid_tgid = 0;  ///< process in the upper half, thread in the lower one
+    std::uint64_t uid_gid = 0;   ///< group in the upper half, user in the lower one
+    char name[16] = {};          ///< ends with a NUL
+};
+
+/// What is wanted of a Task: finding out costs system calls.
+enum class TaskPart : std::uint8_t { Ids, User, Name };
+
 /// What helpers may ask of the host that runs them; the runtime fills it in.
 struct Services {
     std::uint64_t (*monotonic_ns)(void* owner) noexcept = nullptr;
     std::uint32_t (*random_u32)(void* owner, Invocation& invocation) noexcept = nullptr;
     void (*trace)(void* owner, const char* text, std::size_t bytes) noexcept = nullptr;
     void* owner = nullptr;
+    /// Fills in a part of the calling thread's Task.
+    void (*current_task)(void* owner, TaskPart part, Task& task) noexcept = nullptr;
 };
 
 /// Runs a function of the program that is running, for a helper that its contract lets call back: `code` is
@@ -83,6 +95,7 @@ struct Invocation {
     /// time.
     CallbackFunction call_back = nullptr;
     void* engine_state = nullptr;  ///< the engine's own, for call_back
+    const Task* task = nullptr;  ///< for whom it runs, where a hook says so; nullptr: for the invoking thread
 };
 
 enum class EngineKind : std::uint8_t { Interpreter, Jit, Native };

@@ -21,7 +21,7 @@ inline constexpr std::size_t kTraceBytes = 1024;
 /// call was decided by the verifier: helpers trust their arguments to fulfil the contracts of helpers.def.
 ///
 /// Errors appear in r0 as negative Linux errno values on every host. What an invocation must have set:
-/// - services with monotonic_ns and random_u32; trace may be null, then lines are dropped;
+/// - services with monotonic_ns, random_u32 and current_task; trace may be null, then lines are dropped;
 /// - map arguments: the address of a maps::Map; a prog array's elements point to a TailTarget;
 /// - tail_call: when it returns 0, tail_target is where the engine goes on, and the call has been counted;
 ///   else tail_target is nullptr and r0 is -EINVAL (index, empty element) or -ELOOP (the 34th call).

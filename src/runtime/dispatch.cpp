@@ -54,6 +54,16 @@ void Dispatch::thread_leave(ebpf_hook_thread* thread) noexcept {
     State::unmake(thread);
 }
 
+// Providers know tasks by a struct of their own ABI.
+static_assert(sizeof(ebpf_task) == sizeof(engine::Task) && alignof(ebpf_task) == alignof(engine::Task));
+static_assert(offsetof(ebpf_task, pid_tgid) == offsetof(engine::Task, pid_tgid));
+static_assert(offsetof(ebpf_task, uid_gid) == offsetof(engine::Task, uid_gid));
+static_assert(offsetof(ebpf_task, name) == offsetof(engine::Task, name));
+
+void Dispatch::run_for(ebpf_hook_thread* thread, const ebpf_task* task) noexcept {
+    thread->invocation.task = reinterpret_cast<const engine::Task*>(task);
+}
+
 void Dispatch::begin(InvokingThread& thread) noexcept {
     begin(thread, thread.state->lease_slot());
 }
@@ -194,6 +204,7 @@ const ebpf_hook_dispatch& Dispatch::table(spec::ProgramType type) noexcept {
             .batch_end = [](ebpf_hook_thread* thread) { end(*thread); },
             .invoke = invoke_one,
             .invoke_all = invoke_many,
+            .run_for = run_for,
         };
     };
     static constexpr ebpf_hook_dispatch kPacketTable = kMake(invoke, invoke_all);

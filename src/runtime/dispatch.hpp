@@ -40,6 +40,7 @@ class Dispatch {
   private:
     static int thread_enter(void* link, ebpf_hook_thread** thread) noexcept;
     static void thread_leave(ebpf_hook_thread* thread) noexcept;
+    static void run_for(ebpf_hook_thread* thread, const ebpf_task* task) noexcept;
     static std::uint64_t invoke(void* link, ebpf_hook_thread* thread, void* context) noexcept;
     static std::uint64_t invoke_memory(void* link, ebpf_hook_thread* thread, void* context) noexcept;
     static void invoke_all(void* link, ebpf_hook_thread* thread, void* const* contexts,

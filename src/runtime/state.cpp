@@ -6,6 +6,7 @@
 #include "maps/map.hpp"
 #include "platform/clock.hpp"
 #include "platform/cpu.hpp"
+#include "platform/task.hpp"
 
 namespace ebpf::runtime {
 namespace {
@@ -30,12 +31,27 @@ void service_trace(void* owner, const char* text, std::size_t bytes) noexcept {
     state.trace(state.trace_owner, text, bytes);
 }
 
+void service_task(void*, engine::TaskPart part, engine::Task& task) noexcept {
+    switch (part) {
+        case engine::TaskPart::Ids:
+            task.pid_tgid = platform::thread_ids();
+            return;
+        case engine::TaskPart::User:
+            task.uid_gid = platform::user_ids();
+            return;
+        case engine::TaskPart::Name:
+            platform::thread_name(task.name);
+            return;
+    }
+}
+
 }  // namespace
 
 State::State(const ContextOptions& options, epoch::Domain& epochs, SlotRandom* slot_random) noexcept
     : context(*this),
       domain(epochs),
-      services{service_clock, service_random, options.trace == nullptr ? nullptr : service_trace, this},
+      services{service_clock, service_random, options.trace == nullptr ? nullptr : service_trace, this,
+               service_task},
       random(slot_random),
       trace(options.trace),
       trace_owner(options.trace_owner),

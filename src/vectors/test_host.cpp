@@ -62,8 +62,11 @@ Result<std::unique_ptr<TestHost>> TestHost::create(spec::ProgramType type, std::
         host->maps_.push_back(*map);
         host->map_bindings_.push_back(helpers::bind_map(**map));
     }
-    host->services_ = {
-        .monotonic_ns = count_up, .random_u32 = next_random, .trace = nullptr, .owner = host.get()};
+    host->services_ = {.monotonic_ns = count_up,
+                       .random_u32 = next_random,
+                       .trace = nullptr,
+                       .owner = host.get(),
+                       .current_task = name_task};
     return host;
 }
 
@@ -188,6 +191,10 @@ std::span<const std::byte> TestHost::context() const noexcept {
             break;
     }
     return {};
+}
+
+void TestHost::name_task(void*, engine::TaskPart, engine::Task& task) noexcept {
+    task = {.pid_tgid = 0x0000'0007'0000'0008, .uid_gid = 0x0000'0005'0000'0006, .name = "vector"};
 }
 
 std::uint64_t TestHost::count_up(void* owner) noexcept {

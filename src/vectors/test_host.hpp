@@ -70,6 +70,7 @@ class TestHost {
 
   private:
     explicit TestHost(spec::ProgramType type) : type_(type) {}
+    static void name_task(void* owner, engine::TaskPart part, engine::Task& task) noexcept;
     static std::uint64_t count_up(void* owner) noexcept;
     static std::uint32_t next_random(void* owner, engine::Invocation& invocation) noexcept;
 

@@ -82,5 +82,21 @@ TEST(Objects, CallbacksAndCallsThroughRegisters) {
     }
 }
 
+TEST(Objects, RingBuffers) {
+    if (folders().empty()) GTEST_SKIP() << "built without the compilers that programs are compiled with";
+    for (const auto& folder : folders()) {
+        const auto bytes = ::ebpf::testing::load_file(EBPF_OBJECTS "/" + folder + "/events.o");
+        const auto spec = object::read_object(bytes, "events");
+        ASSERT_TRUE(spec) << spec.error().message();
+        ASSERT_EQ(spec->maps.size(), 2U);
+        EXPECT_EQ(spec->maps[0].shape.max_entries, 8192U);
+        EXPECT_EQ(spec->maps[1].shape.max_entries, 4096U);
+        for (const auto& program : spec->programs) {
+            SCOPED_TRACE(folder + " " + program.name);
+            EXPECT_EQ(run(*spec, program), kXdpPass);
+        }
+    }
+}
+
 }  // namespace
 }  // namespace ebpf::oracle

@@ -31,6 +31,15 @@ static __u32 (*const bpf_get_smp_processor_id)(void) = (void *)8;
 /* Goes on in the program at an index of a program array; returns only when it cannot. */
 static long (*const bpf_tail_call)(void *ctx, void *prog_array_map, __u32 index) = (void *)12;
 
+/* Returns the process for which the program runs in the upper 32 bits, and the thread in the lower ones. */
+static __u64 (*const bpf_get_current_pid_tgid)(void) = (void *)14;
+
+/* Returns that process's group id in the upper 32 bits, and its user id in the lower ones. */
+static __u64 (*const bpf_get_current_uid_gid)(void) = (void *)15;
+
+/* Copies the thread's name, at most 15 bytes and NULs. */
+static long (*const bpf_get_current_comm)(void *memory, __u32 size) = (void *)16;
+
 /* Moves the start of the packet by delta bytes. */
 static long (*const bpf_xdp_adjust_head)(struct xdp_md *xdp_md, int delta) = (void *)44;
 

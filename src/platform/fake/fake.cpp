@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "platform/fake/fake.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -19,6 +20,7 @@
 #include "platform/executable.hpp"
 #include "platform/pages.hpp"
 #include "platform/random.hpp"
+#include "platform/task.hpp"
 #include "platform/trap.hpp"
 
 namespace ebpf {
@@ -136,6 +138,19 @@ bool wait_for_event(Event& event, std::uint64_t timeout_ns) noexcept {
                                                       [&event] { return event.is_signalled; });
     event.is_signalled = false;
     return was_signalled;
+}
+
+std::uint64_t thread_ids() noexcept {
+    return std::uint64_t{1000} << 32U | 1001U;
+}
+
+std::uint64_t user_ids() noexcept {
+    return std::uint64_t{100} << 32U | 101U;
+}
+
+void thread_name(std::span<char> name) noexcept {
+    std::ranges::fill(name, '\0');
+    name[0] = name.size() > 1 ? 'f' : '\0';
 }
 
 std::size_t executable_bytes(std::size_t bytes) noexcept {

@@ -7,6 +7,7 @@
 #include <array>
 #include <cstring>
 #include <set>
+#include <string>
 #include <vector>
 
 #include "ebpf/contexts.h"
@@ -251,6 +252,35 @@ TEST(Services, AreAskedWithTheirOwner) {
     EXPECT_EQ(call(spec::HelperId::get_prandom_u32, invocation), 0xfedcba9dU);
     EXPECT_EQ(call(spec::HelperId::get_smp_processor_id, invocation), 5U);
     EXPECT_EQ(owner, 11);
+}
+
+TEST(CurrentTask, IsTheHooksOrTheServices) {
+    engine::Services services;
+    services.current_task = [](void*, engine::TaskPart part, engine::Task& task) noexcept {
+        if (part == engine::TaskPart::Ids) task.pid_tgid = 7;
+        if (part == engine::TaskPart::User) task.uid_gid = 8;
+        if (part == engine::TaskPart::Name) std::memcpy(task.name, "service", 8);
+    };
+    engine::Invocation invocation;
+    invocation.services = &services;
+    std::array<char, 20> name{};
+    name.fill('x');
+    const auto comm = spec::HelperId::get_current_comm;
+    EXPECT_EQ(call(spec::HelperId::get_current_pid_tgid, invocation), 7U);
+    EXPECT_EQ(call(spec::HelperId::get_current_uid_gid, invocation), 8U);
+    EXPECT_EQ(call(comm, invocation, address(name.data()), name.size()), 0U);
+    EXPECT_EQ(std::string(name.data(), name.size()), std::string("service").append(13, '\0'));
+    const engine::Task other{.pid_tgid = 1, .uid_gid = 2, .name = "0123456789abcde"};
+    invocation.task = &other;
+    EXPECT_EQ(call(spec::HelperId::get_current_pid_tgid, invocation), 1U);
+    EXPECT_EQ(call(spec::HelperId::get_current_uid_gid, invocation), 2U);
+    EXPECT_EQ(call(comm, invocation, address(name.data()), 16), 0U);
+    EXPECT_STREQ(name.data(), "0123456789abcde");
+    EXPECT_EQ(call(comm, invocation, address(name.data()), 4), 0U);
+    EXPECT_EQ(std::string(name.data(), 5), std::string("012\0004", 5))
+        << "cut, and nothing behind is touched";
+    EXPECT_EQ(call(comm, invocation, address(name.data()), 1), 0U);
+    EXPECT_EQ(name[0], '\0');
 }
 
 class AdjustHead : public testing::Test {

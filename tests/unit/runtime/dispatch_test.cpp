@@ -8,6 +8,7 @@
 #include "ebpf/contexts.h"
 #include "fixture.hpp"
 #include "maps/map.hpp"
+#include "platform/task.hpp"
 
 namespace ebpf::runtime {
 namespace {
@@ -154,12 +155,42 @@ TEST_F(Dispatching, ServesHelpers) {
         const engine::Services& services = *invocation.services;
         EXPECT_EQ(services.monotonic_ns(services.owner), 555U);
         EXPECT_EQ(services.trace, nullptr) << "no sink was given";
+        engine::Task task;
+        services.current_task(services.owner, engine::TaskPart::Ids, task);
+        services.current_task(services.owner, engine::TaskPart::User, task);
+        services.current_task(services.owner, engine::TaskPart::Name, task);
+        EXPECT_EQ(task.pid_tgid, platform::thread_ids());
+        EXPECT_EQ(task.uid_gid, platform::user_ids());
+        EXPECT_STREQ(task.name, "f") << "the fake host's";
         return services.random_u32(services.owner, invocation);
     });
     platform::fake::set_time(555);
     std::set<std::uint64_t> numbers;
     for (int i = 0; i < 100; ++i) numbers.insert(*context_->run(*program, &no_packet_, 0));
     EXPECT_GE(numbers.size(), 99U);
+}
+
+TEST_F(Dispatching, HooksSayForWhomProgramsRun) {
+    const Ref<ProgramObject> program = make_body([](engine::Invocation& invocation) -> std::uint64_t {
+        return invocation.task == nullptr ? 1 : invocation.task->pid_tgid;
+    });
+    const auto attached = link(program);
+    const FakeProvider::Attachment& hook = *provider_.attachments[0];
+    ebpf_hook_thread* thread = nullptr;
+    ASSERT_EQ(hook.dispatch->thread_enter(hook.link, &thread), 0);
+    const auto run = [&] {
+        hook.dispatch->batch_begin(thread);
+        const std::uint64_t result = hook.dispatch->invoke(hook.link, thread, &no_packet_);
+        hook.dispatch->batch_end(thread);
+        return result;
+    };
+    EXPECT_EQ(run(), 1U);
+    const ebpf_task task{.pid_tgid = 77, .uid_gid = 0, .name = "other"};
+    hook.dispatch->run_for(thread, &task);
+    EXPECT_EQ(run(), 77U);
+    hook.dispatch->run_for(thread, nullptr);
+    EXPECT_EQ(run(), 1U);
+    hook.dispatch->thread_leave(thread);
 }
 
 TEST_F(Dispatching, MeasuresTimeOnlyOnRequest) {
