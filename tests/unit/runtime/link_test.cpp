@@ -112,7 +112,7 @@ TEST_F(Links, CheckTheRequest) {
     ebpf_attach_request request = request_of();
     request.version = 1;
     EXPECT_EQ(context_->create_link(program, request, reason_).error(), Status::VersionMismatch);
-    EXPECT_STREQ(reason_, "attach request of version 1 and 20 bytes, expected 2 and 20");
+    EXPECT_STREQ(reason_, "attach request of version 1 and 20 bytes, expected 3 and 20");
     request = request_of();
     request.size = 8;
     EXPECT_EQ(context_->create_link(program, request, reason_).error(), Status::VersionMismatch);
