@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """`ebpfctl run`: unmodified programs under bind and connect programs, on loopback, in a network namespace of its own.
 
-Usage: socket_hook_test.py EBPFCTL PROBE OBJECTS
+Usage: socket_hook_test.py EBPFCTL PROBE SAMPLES TEST_OBJECTS
 """
 
 import contextlib
@@ -24,7 +24,7 @@ CLONE_NEWUSER = 0x10000000
 SIOCSIFFLAGS = 0x8914
 IFF_UP = 1
 NOBODY = 65534
-EBPFCTL, PROBE, OBJECTS = (os.path.abspath(path) for path in sys.argv[1:4])
+EBPFCTL, PROBE, OBJECTS, TEST_OBJECTS = (os.path.abspath(path) for path in sys.argv[1:5])
 PYTHON = "/usr/bin/python3" if os.path.exists("/usr/bin/python3") else sys.executable
 
 BIND = """
@@ -167,6 +167,23 @@ os.execlp("sh", "sh", "-c", "exec %s -c 'import socket; socket.socket().bind((\\
         text = output_of(PYTHON, "-u", "-c", code)
         self.assertEqual(text.splitlines()[:3], ["thread 1", "child 1", "grandchild bound"])
         self.assertIn("PermissionError", text)
+
+
+    def test_programs_are_told_who_calls(self):
+        code = """
+import ctypes, os, socket, threading
+def attempt():
+    s = socket.socket()
+    s.bind(("127.0.0.1", 0)); s.close()
+    s = socket.socket()
+    wanted = 20000 + (os.getpid() + threading.get_native_id() + os.getuid()) % 1000
+    try: s.bind(("127.0.0.1", wanted)); print("bound")
+    except OSError as error: print(error.errno)
+attempt()
+thread = threading.Thread(target=attempt); thread.start(); thread.join()
+"""
+        line = [EBPFCTL, "run", "--attach", f"bind={TEST_OBJECTS}/caller.o", "--", PYTHON, "-c", code]
+        self.assertEqual(run(*line).stdout.split(), ["bound", "bound"])
 
 
 class Connect(unittest.TestCase):

@@ -35,9 +35,10 @@ class Chain {
     /// When it returns, the program does not run and will not.
     void remove(Attachment* attachment);
 
-    /// Runs all programs on `context`. Returns 0, or a negative errno: -EPERM - a program refused; -ENOMEM.
-    /// Without programs: 0.
-    int run(ebpf_sock_addr_context& context);
+    /// Runs all programs on `context` for `task`. Returns 0, or a negative errno: -EPERM - a program refused;
+    /// -ENOMEM. Without programs: 0.
+    int run(ebpf_sock_addr_context& context, const ebpf_task& task);
+    [[nodiscard]] bool is_empty();
 
   private:
     // Held while programs run, so that remove() waits for them.

@@ -9,6 +9,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <new>
 #include <utility>
@@ -25,6 +26,18 @@ ebpf_sock_addr_context context_of(const Address& address, spec::AttachType attac
     context.type = static_cast<std::uint32_t>(facts.type);
     context.protocol = static_cast<std::uint32_t>(facts.protocol);
     return context;
+}
+
+ebpf_task as_told(const Task& task) {
+    const auto both = [](std::uint32_t upper, std::uint32_t lower) {
+        return std::uint64_t{upper} << 32U | lower;
+    };
+    ebpf_task told{};
+    told.pid_tgid = both(static_cast<std::uint32_t>(task.process), static_cast<std::uint32_t>(task.thread));
+    told.uid_gid = both(task.gid, task.uid);
+    static_assert(sizeof told.name == sizeof task.name);
+    std::copy(task.name.begin(), task.name.end(), told.name);
+    return told;
 }
 
 /// Whether connect() on such a socket may wait for the other side.
@@ -97,15 +110,28 @@ void Supervisor::carry_out(const Call& call, Binder& binder) {
     const Route way = route(operation, facts->family, *address);
     if (way.way == Way::Refuse) return answer(way.error);
     if (way.way == Way::Hook) {
-        ebpf_sock_addr_context context = context_of(*address, way.attach, *facts);
-        if (const int refused = chains_->at(way.attach).run(context); refused != 0) return answer(refused);
-        write_address(context, way.attach, *address);
+        const auto refused = decide(call, way.attach, *facts, *address);
+        if (!refused) return;
+        if (*refused != 0) return answer(*refused);
     }
     if (operation == Operation::Bind)
         return answer(binder.bind(*socket, facts->network, *address, call.thread));
     Connection connection{call.id, call.thread, *std::move(socket), *address, {}};
     if (may_wait(facts->type)) return pool_.start(std::move(connection));
     connect_and_answer(listener_, connection, std::atomic<bool>(false));
+}
+
+std::optional<int> Supervisor::decide(const Call& call, spec::AttachType attach, const SocketFacts& facts,
+                                      Address& address) {
+    Chain& chain = chains_->at(attach);
+    if (chain.is_empty()) return 0;
+    const auto task = read_task(call.thread);
+    if (!listener_.is_waiting(call.id)) return std::nullopt;
+    if (!task) return task.error();
+    ebpf_sock_addr_context context = context_of(address, attach, facts);
+    if (const int refused = chain.run(context, as_told(*task)); refused != 0) return refused;
+    write_address(context, attach, address);
+    return 0;
 }
 
 // The kernel would look at the descriptor and the memory once more. While a process has one thread, and that

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <optional>
 #include <thread>
 
 #include "hooks/socket/linux/chain.hpp"
@@ -44,6 +45,10 @@ class Supervisor {
     bool wait();
     void handle(const Call& call, Binder& binder);
     void carry_out(const Call& call, Binder& binder);
+    /// Runs the programs of the address's hook, and makes it what they left. Returns 0 or a negative errno;
+    /// nothing: the caller has gone.
+    std::optional<int> decide(const Call& call, spec::AttachType attach, const SocketFacts& facts,
+                              Address& address);
     /// A call on a socket that has no internet addresses.
     void carry_out_other(const Call& call, platform::Descriptor socket, const SocketFacts& facts);
 

@@ -15,7 +15,10 @@ struct FakeLink {
     std::function<std::uint64_t(ebpf_sock_addr_context&)> program;
     int runs = 0;
     bool is_short_of_memory = false;
+    const ebpf_task* task = nullptr;  ///< for whom it ran
 };
+
+constexpr ebpf_task kTask{.pid_tgid = 1, .uid_gid = 2, .name = "caller"};
 
 /// What a chain calls of a runtime.
 ebpf_hook_dispatch make_dispatch() {
@@ -27,6 +30,9 @@ ebpf_hook_dispatch make_dispatch() {
         return static_cast<FakeLink*>(link)->is_short_of_memory ? -ENOMEM : 0;
     };
     dispatch.thread_leave = [](ebpf_hook_thread*) {};
+    dispatch.run_for = [](ebpf_hook_thread* thread, const ebpf_task* task) {
+        reinterpret_cast<FakeLink*>(thread)->task = task;
+    };
     dispatch.batch_begin = [](ebpf_hook_thread*) {};
     dispatch.batch_end = [](ebpf_hook_thread*) {};
     dispatch.invoke = [](void* link, ebpf_hook_thread*, void* context) {
@@ -45,7 +51,7 @@ const ebpf_hook_dispatch& dispatch() {
 TEST(Chain, EmptyAllows) {
     Chain chain;
     ebpf_sock_addr_context context{};
-    EXPECT_EQ(chain.run(context), 0);
+    EXPECT_EQ(chain.run(context, kTask), 0);
 }
 
 TEST(Chain, AllRunInOrderAndOneDenialIsEnough) {
@@ -57,15 +63,16 @@ TEST(Chain, AllRunInOrderAndOneDenialIsEnough) {
     FakeLink second{[](auto& context) { return context.user_port == 1 ? 1U : 0U; }};
     Attachment* attachments[] = {chain.add(dispatch(), &first), chain.add(dispatch(), &second)};
     ebpf_sock_addr_context context{};
-    EXPECT_EQ(chain.run(context), -EPERM);
+    EXPECT_EQ(chain.run(context, kTask), -EPERM);
     EXPECT_EQ(second.runs, 1) << "a program that only counts must not miss a refused call";
+    EXPECT_EQ(first.task, &kTask);
     EXPECT_EQ(attachments[0]->denials, 1U);
     EXPECT_EQ(attachments[0]->changes, 1U);
     EXPECT_EQ(attachments[1]->denials, 0U);
     EXPECT_EQ(attachments[1]->changes, 0U);
     chain.remove(attachments[0]);
     context.user_port = 1;
-    EXPECT_EQ(chain.run(context), 0);
+    EXPECT_EQ(chain.run(context, kTask), 0);
     EXPECT_EQ(first.runs, 1);
     EXPECT_EQ(second.runs, 2);
 }
@@ -78,10 +85,10 @@ TEST(Chain, OnlyOneAllows) {
     ebpf_sock_addr_context context{};
     for (const std::uint64_t other : {0ULL, 2ULL, 3ULL, ~0ULL, 1ULL << 32U}) {
         result = other;
-        EXPECT_EQ(chain.run(context), -EPERM) << other;
+        EXPECT_EQ(chain.run(context, kTask), -EPERM) << other;
     }
     result = 1;
-    EXPECT_EQ(chain.run(context), 0);
+    EXPECT_EQ(chain.run(context, kTask), 0);
 }
 
 TEST(Chain, WithoutMemoryNothingIsAllowed) {
@@ -90,7 +97,7 @@ TEST(Chain, WithoutMemoryNothingIsAllowed) {
     link.is_short_of_memory = true;
     chain.add(dispatch(), &link);
     ebpf_sock_addr_context context{};
-    EXPECT_EQ(chain.run(context), -ENOMEM);
+    EXPECT_EQ(chain.run(context, kTask), -ENOMEM);
     EXPECT_EQ(link.runs, 0);
 }
 
