@@ -5,7 +5,7 @@
 #include <bpf/bpf_helpers.h>
 
 struct event {
-    __u32 bytes;
+    __u32 least_bytes;  // the packet has
     char name[12];
 };
 
@@ -25,9 +25,11 @@ SEC("xdp")
 int report(struct xdp_md* ctx) {
     struct event* event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
     if (!event) return XDP_DROP;
-    event->bytes = ctx->data_end - ctx->data;
+    const void* data = (void*)(long)ctx->data;
+    const void* data_end = (void*)(long)ctx->data_end;
+    event->least_bytes = data + 64 > data_end ? 0 : 64;
     bpf_get_current_comm(event->name, sizeof(event->name));
-    if (event->bytes < 20) {
+    if (event->least_bytes == 0) {
         bpf_ringbuf_discard(event, 0);
     } else {
         bpf_ringbuf_submit(event, 0);
@@ -36,8 +38,8 @@ int report(struct xdp_md* ctx) {
 }
 
 SEC("xdp")
-int copy(struct xdp_md* ctx) {
-    __u32 bytes = ctx->data_end - ctx->data;
-    bpf_ringbuf_output(&copies, &bytes, sizeof(bytes), BPF_RB_NO_WAKEUP);
+int copy(__attribute__((unused)) struct xdp_md* ctx) {
+    __u32 number = 7;
+    bpf_ringbuf_output(&copies, &number, sizeof(number), BPF_RB_NO_WAKEUP);
     return bpf_ringbuf_query(&copies, BPF_RB_AVAIL_DATA) == 16 ? XDP_PASS : XDP_DROP;
 }
