@@ -111,7 +111,7 @@ TEST_F(RingBufferTest, HasNoElements) {
 }
 
 TEST_F(RingBufferTest, LayoutIsLinuxs) {
-    EXPECT_EQ(map->region().size(), kDataOffset + 2 * kBytes);
+    EXPECT_EQ(map->region().size(), kDataOffset + std::size_t{2} * kBytes);
     EXPECT_EQ(load<std::uint64_t>(offsetof(RegionHeader, elements_offset)), kDataOffset);
     void* first = reserve("abc");
     EXPECT_EQ(first, at(kDataOffset + 8));
