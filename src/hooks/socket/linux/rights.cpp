@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "hooks/socket/linux/rights.hpp"
 
-#include <fmt/format.h>
 #include <linux/capability.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -46,14 +44,6 @@ bool may_bind_low(int thread) {
     return data && ((*data)[kWord].effective & kBit) != 0;
 }
 
-bool is_in_our_user_namespace(int thread) {
-    struct stat ours{};
-    struct stat theirs{};
-    if (stat("/proc/thread-self/ns/user", &ours) != 0) return false;
-    if (stat(fmt::format("/proc/{}/ns/user", thread).c_str(), &theirs) != 0) return false;
-    return ours.st_dev == theirs.st_dev && ours.st_ino == theirs.st_ino;
-}
-
 std::uint64_t our_network() {
     const platform::Descriptor socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
     const auto facts = read_facts(socket);
@@ -86,7 +76,7 @@ bool Binder::is_like_us(int thread) {
     if (!ours || !theirs || ours->credentials != theirs->credentials) return false;
     auto mine = capabilities_of(0);
     auto yours = capabilities_of(thread);
-    if (!mine || !yours || !is_in_our_user_namespace(thread)) return false;
+    if (!mine || !yours || !has_our_user_namespace(thread)) return false;
     (*mine)[kWord].effective |= kBit;
     (*yours)[kWord].effective |= kBit;
     for (std::size_t word = 0; word < mine->size(); ++word) {
@@ -103,7 +93,7 @@ int Binder::bind(const platform::Descriptor& socket, std::uint64_t network, cons
     if (port == 0 || (is_ours && port >= first_free_port_)) return bind_now(socket, address);
     const bool has_right = may_bind_low(thread);
     if (!has_right && !is_ours && port < kFirstFreePort) return -EACCES;
-    const bool needs_right = has_right && has_right_ && is_in_our_user_namespace(thread);
+    const bool needs_right = has_right && has_right_ && has_our_user_namespace(thread);
     if (!needs_right) return bind_now(socket, address);
     if (!set_effective(true)) return -EACCES;
     const int result = bind_now(socket, address);

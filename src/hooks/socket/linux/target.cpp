@@ -103,6 +103,10 @@ std::expected<Task, int> read_task(int thread) {
     return task;
 }
 
+bool has_our_user_namespace(int thread) {
+    return is_same_file("/proc/thread-self/ns/user", fmt::format("/proc/{}/ns/user", thread));
+}
+
 bool has_our_files(int thread) {
     return is_same_file("/proc/thread-self/ns/mnt", fmt::format("/proc/{}/ns/mnt", thread)) &&
            is_same_file("/", fmt::format("/proc/{}/root/", thread));

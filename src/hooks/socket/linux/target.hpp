@@ -29,6 +29,8 @@ struct Task {
 /// Reads who `thread` is. Errors: negative errno.
 std::expected<Task, int> read_task(int thread);
 
+/// Whether capabilities of `thread` mean what ours mean: same user namespace.
+bool has_our_user_namespace(int thread);
 /// Whether `thread` sees the files that we see: same root, same mounts.
 bool has_our_files(int thread);
 
