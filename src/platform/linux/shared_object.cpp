@@ -77,31 +77,30 @@ class Parser {
         return fail(Status::NotSupported, std::move(text));
     }
 
-    /// Reads what lies at an address of the object.
-    template <typename T>
-    Result<T> at(std::uint64_t address, std::string_view what) const {
+    /// Returns what the file has from an address of the object to the end of its segment.
+    ByteReader contents_at(std::uint64_t address) const {
         for (const Segment& segment : object_.segments) {
             if (address < segment.address || address - segment.address >= segment.file_bytes) continue;
             const std::uint64_t inside = address - segment.address;
-            if (segment.file_bytes - inside < sizeof(T)) break;
-            const auto value = file_.read<T>(segment.offset + inside);
-            if (value) return *value;
+            const auto contents = file_.slice(segment.offset + inside, segment.file_bytes - inside);
+            if (contents) return ByteReader(*contents);
         }
+        return ByteReader({});
+    }
+
+    /// Reads what lies at an address of the object.
+    template <typename T>
+    Result<T> at(std::uint64_t address, std::string_view what) const {
+        const auto value = contents_at(address).read<T>(0);
+        if (value) return *value;
         return fail(Status::Truncated, fmt::format("{} at address {:#x} lies in no segment", what, address));
     }
 
     Result<std::string_view> name_at(std::uint64_t offset) const {
-        for (const Segment& segment : object_.segments) {
-            const std::uint64_t address = dynamic_.names;
-            if (address < segment.address || address - segment.address >= segment.file_bytes) continue;
-            const std::uint64_t inside = address - segment.address;
-            const std::uint64_t bytes = std::min(dynamic_.name_bytes, segment.file_bytes - inside);
-            const auto table = file_.slice(segment.offset + inside, bytes);
-            if (!table) break;
-            const auto text = ByteReader(*table).text(offset);
-            if (text) return *text;
-            break;
-        }
+        const auto contents = contents_at(dynamic_.names).bytes();
+        const auto bytes = std::min<std::uint64_t>(dynamic_.name_bytes, contents.size());
+        const auto text = ByteReader(contents.first(static_cast<std::size_t>(bytes))).text(offset);
+        if (text) return *text;
         return fail(Status::Truncated, fmt::format("a symbol's name at {:#x} of its table", offset));
     }
 
