@@ -24,9 +24,9 @@
 #include "maps/hash_table.hpp"
 #include "maps/map.hpp"
 #include "maps/region.hpp"
-#include "maps/spin_lock.hpp"
 #include "platform/cpu.hpp"
 #include "platform/random.hpp"
+#include "platform/spin_lock.hpp"
 
 namespace ebpf::maps {
 namespace {
@@ -207,7 +207,7 @@ class HashMap final : public Map {
         const std::uint32_t hash = hash_map.hash_of<kKeyBytes>(key);
         ElementPool::Batch* batch = nullptr;
         {
-            const LockScope scope(hash_map.lock_);
+            const platform::LockScope scope(hash_map.lock_);
             std::atomic<std::uint32_t>* link = nullptr;
             Element* old = hash_map.find<kKeyBytes>(hash, key, &link);
             if (old == nullptr) {
@@ -258,7 +258,7 @@ class HashMap final : public Map {
         const std::uint32_t hash = hash_map.hash_of<kKeyBytes>(key);
         ElementPool::Batch* batch = nullptr;
         {
-            const LockScope scope(hash_map.lock_);
+            const platform::LockScope scope(hash_map.lock_);
             std::atomic<std::uint32_t>* link = nullptr;
             Element* old = hash_map.find<kKeyBytes>(hash, key, &link);
             if (old == nullptr) return Status::NotFound;
@@ -321,7 +321,7 @@ class HashMap final : public Map {
     HashTable table_;
     std::uint32_t bucket_shift_ = 0;
     RegionHeader* header_ = nullptr;
-    alignas(kCacheLine) SpinLock lock_;
+    alignas(kCacheLine) platform::SpinLock lock_;
     ElementPool pool_;
 };
 

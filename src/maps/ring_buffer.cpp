@@ -17,9 +17,9 @@
 
 #include "maps/families.hpp"
 #include "maps/region.hpp"
-#include "maps/spin_lock.hpp"
 #include "platform/event.hpp"
 #include "platform/pages.hpp"
+#include "platform/spin_lock.hpp"
 
 namespace ebpf::maps {
 namespace {
@@ -74,7 +74,7 @@ class RingBufferMap final : public Map {
         if (size > spec::kMaxRecordBytes) return nullptr;
         const std::uint64_t bytes = record_bytes(size);
         const std::uint64_t consumed = consumed_->load(std::memory_order_acquire);
-        const LockScope scope(producers_);
+        const platform::LockScope scope(producers_);
         const std::uint64_t start = produced_->load(std::memory_order_relaxed);
         const std::uint64_t end = start + bytes;
         pass_committed(start);
@@ -122,7 +122,7 @@ class RingBufferMap final : public Map {
     }
 
     StatusOr<std::uint64_t> read(RecordFunction function, void* state, bool consumes) noexcept {
-        const LockScope scope(consumers_);
+        const platform::LockScope scope(consumers_);
         const std::uint64_t produced = produced_->load(std::memory_order_acquire);
         std::uint64_t position = consumed_->load(std::memory_order_relaxed);
         std::uint64_t count = 0;
@@ -142,7 +142,7 @@ class RingBufferMap final : public Map {
     }
 
     Status release(std::uint64_t end) noexcept {
-        const LockScope scope(consumers_);
+        const platform::LockScope scope(consumers_);
         const std::uint64_t produced = produced_->load(std::memory_order_acquire);
         std::uint64_t position = consumed_->load(std::memory_order_relaxed);
         if (end <= position) return Status::Ok;
@@ -220,7 +220,7 @@ class RingBufferMap final : public Map {
     }
 
     platform::Event* event_of_waiters() noexcept {
-        const LockScope scope(consumers_);
+        const platform::LockScope scope(consumers_);
         platform::Event* event = event_.load(std::memory_order_relaxed);
         if (event != nullptr) return event;
         event = platform::create_event();
@@ -246,9 +246,9 @@ class RingBufferMap final : public Map {
     std::atomic<std::uint64_t>* consumed_ = nullptr;
     std::atomic<std::uint64_t>* produced_ = nullptr;
     std::uint64_t mask_ = 0;
-    SpinLock producers_;
+    platform::SpinLock producers_;
     std::uint64_t pending_ = 0;  ///< of the oldest record that may not be submitted yet; under producers_
-    SpinLock consumers_;
+    platform::SpinLock consumers_;
     std::atomic<std::uint32_t> waiters_{0};
     std::atomic<platform::Event*> event_{nullptr};  ///< made for the first who waits
 };

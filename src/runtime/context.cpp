@@ -88,7 +88,7 @@ StatusOr<Ref<MapObject>> Context::create_map(const spec::MapShape& shape, const 
         return std::unexpected(Status::OutOfMemory);
     }
     {
-        const LockGuard guard(state_->lock);
+        const platform::LockScope guard(state_->lock);
         if (state_->registry(ObjectKind::Map).add(*object)) {
             object->publish();
             return Ref<MapObject>::adopt(object);
@@ -135,7 +135,7 @@ StatusOr<Ref<LinkObject>> Context::find_link(std::uint32_t id) noexcept {
 
 StatusOr<std::uint32_t> Context::next_id(ObjectKind kind, std::uint32_t after) noexcept {
     state_->reap();
-    const LockGuard guard(state_->lock);
+    const platform::LockScope guard(state_->lock);
     const Object* object = state_->next_alive(kind, after);
     if (object == nullptr) return std::unexpected(Status::NotFound);
     return object->id();
@@ -144,26 +144,26 @@ StatusOr<std::uint32_t> Context::next_id(ObjectKind kind, std::uint32_t after) n
 Status Context::pin(const char* path, const Ref<Object>& object) noexcept {
     const std::string_view text = pin_text(path);
     if (text.empty() || !object) return Status::InvalidArgument;
-    const LockGuard guard(state_->lock);
+    const platform::LockScope guard(state_->lock);
     return state_->pins.add(text, *object);
 }
 
 Status Context::unpin(const char* path) noexcept {
     Ref<Object> taken;  // dropped after the lock
-    const LockGuard guard(state_->lock);
+    const platform::LockScope guard(state_->lock);
     taken = state_->pins.remove(pin_text(path));
     return taken ? Status::Ok : Status::NotFound;
 }
 
 StatusOr<Ref<Object>> Context::find_pin(const char* path) noexcept {
-    const LockGuard guard(state_->lock);
+    const platform::LockScope guard(state_->lock);
     const PinTable::Pin* pin = state_->pins.find(pin_text(path));
     if (pin == nullptr) return std::unexpected(Status::NotFound);
     return Ref<Object>::share(*pin->object);
 }
 
 StatusOr<Ref<Object>> Context::next_pin(const char* after, std::span<char> path) noexcept {
-    const LockGuard guard(state_->lock);
+    const platform::LockScope guard(state_->lock);
     const PinTable::Pin* pin = state_->pins.next(pin_text(after));
     if (pin == nullptr) return std::unexpected(Status::NotFound);
     if (path.size() <= pin->bytes) return std::unexpected(Status::TooBig);

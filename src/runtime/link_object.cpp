@@ -14,12 +14,12 @@ LinkObject::LinkObject(State& state, ProgramObject& program, const ebpf_attach_r
 
 Ref<ProgramObject> LinkObject::program() const noexcept {
     // update_link() exchanges it under the same lock: the link's reference stays while ours is counted.
-    const LockGuard guard(state().lock);
+    const platform::LockScope guard(state().lock);
     return Ref<ProgramObject>::share(*program_.load(std::memory_order_relaxed));
 }
 
 StatusOr<std::size_t> LinkObject::counters(std::span<ebpf_hook_counter> counters) noexcept {
-    const LockGuard guard(counters_lock_);
+    const platform::LockScope guard(counters_lock_);
     if (!is_attached()) return std::unexpected(Status::NotAttached);
     const ebpf_hook_provider& table = *provider_->table;
     if (table.counters == nullptr) return std::size_t{0};
@@ -28,7 +28,7 @@ StatusOr<std::size_t> LinkObject::counters(std::span<ebpf_hook_counter> counters
 
 Status LinkObject::detach() noexcept {
     {
-        const LockGuard guard(counters_lock_);
+        const platform::LockScope guard(counters_lock_);
         Phase attached = Phase::Attached;
         if (!phase_.compare_exchange_strong(attached, Phase::Detaching, std::memory_order_acq_rel)) {
             return Status::NotAttached;

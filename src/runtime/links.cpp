@@ -104,7 +104,7 @@ Status Context::update_link(LinkObject& link, const Ref<ProgramObject>& program)
     if (!program) return Status::InvalidArgument;
     ProgramObject* old = nullptr;
     {
-        const LockGuard guard(state_->lock);
+        const platform::LockScope guard(state_->lock);
         if (!link.is_attached()) return Status::NotAttached;
         old = link.program_.load(std::memory_order_relaxed);
         if (old->type() != program->type() || old->attach_type() != program->attach_type()) {
@@ -128,7 +128,7 @@ Status Context::register_provider(const ebpf_hook_provider* table) noexcept {
     if (provider == nullptr) return Status::OutOfMemory;
     provider->table = table;
     {
-        const LockGuard guard(state_->lock);
+        const platform::LockScope guard(state_->lock);
         if (state_->find_provider(table->program_type, table->attach_type) == nullptr) {
             provider->next = state_->providers;
             state_->providers = provider;
@@ -142,7 +142,7 @@ Status Context::register_provider(const ebpf_hook_provider* table) noexcept {
 Status Context::unregister_provider(const ebpf_hook_provider* table) noexcept {
     Provider* provider = nullptr;
     {
-        const LockGuard guard(state_->lock);
+        const platform::LockScope guard(state_->lock);
         provider = state_->providers;
         while (provider != nullptr && provider->table != table) provider = provider->next;
         if (provider == nullptr) return Status::NotFound;
@@ -150,7 +150,7 @@ Status Context::unregister_provider(const ebpf_hook_provider* table) noexcept {
     }
     state_->detach_all(provider);
     {
-        const LockGuard guard(state_->lock);
+        const platform::LockScope guard(state_->lock);
         Provider** place = &state_->providers;
         while (*place != nullptr && *place != provider) place = &(*place)->next;
         if (*place == nullptr) return Status::NotFound;  // another thread was faster

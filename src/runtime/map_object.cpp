@@ -95,7 +95,7 @@ Status MapObject::put_program(std::uint32_t index, const Ref<ProgramObject>& pro
     if (!writing.is_allowed()) return Status::NoPermission;
     if (index >= shape().max_entries) return Status::TooBig;
     {
-        const LockGuard guard(state().lock);
+        const platform::LockScope guard(state().lock);
         const Owner owner = owner_of(*program);
         if (owner_.is_set && !(owner_ == owner)) return Status::InvalidArgument;
         owner_ = owner;

@@ -15,7 +15,7 @@
 #include "engine/engine.hpp"
 #include "epoch/epoch.hpp"
 #include "helpers/tail_target.hpp"
-#include "runtime/lock.hpp"
+#include "platform/spin_lock.hpp"
 #include "spec/maps.hpp"
 #include "spec/programs.hpp"
 
@@ -351,7 +351,7 @@ class LinkObject final : public Object {
     Provider* provider_;          // valid until Detached
     void* attachment_ = nullptr;  // the provider's
     std::atomic<Phase> phase_{Phase::Attaching};
-    SpinLock counters_lock_;  // held around the provider's counters(); detach() takes it first
+    platform::SpinLock counters_lock_;  // held around the provider's counters(); detach() takes it first
 };
 
 /// Narrows a reference to its kind. Errors: WrongKind.

@@ -59,7 +59,7 @@ State::State(const ContextOptions& options, epoch::Domain& epochs, SlotRandom* s
 
 void State::retire(Object& object) noexcept {
     {
-        const LockGuard guard(lock);
+        const platform::LockScope guard(lock);
         registry(object.kind()).remove(object);
     }
     object.retired_.free = [](epoch::Retired* node) noexcept {
@@ -116,7 +116,7 @@ void State::destroy(Object& object) noexcept {
 
 Status State::publish(ProgramObject& program) noexcept {
     const MapObject::Owner owner = MapObject::owner_of(program);
-    const LockGuard guard(lock);
+    const platform::LockScope guard(lock);
     for (const MapObject* map : program.maps()) {
         if (map->holds_programs() && map->owner_.is_set && map->owner_ != owner)
             return Status::InvalidArgument;
@@ -134,7 +134,7 @@ LinkObject* State::add_link(ProgramObject& program, const ebpf_attach_request& r
     auto* link = make<LinkObject>(*this, program, request, provider);
     if (link == nullptr) return nullptr;
     {
-        const LockGuard guard(lock);
+        const platform::LockScope guard(lock);
         if (registry(ObjectKind::Link).add(*link)) return link;
     }
     destroy(*link);
@@ -143,7 +143,7 @@ LinkObject* State::add_link(ProgramObject& program, const ebpf_attach_request& r
 
 void State::discard(Object& object) noexcept {
     {
-        const LockGuard guard(lock);
+        const platform::LockScope guard(lock);
         registry(object.kind()).remove(object);
     }
     destroy(object);
@@ -165,7 +165,7 @@ Provider* State::find_provider(std::uint32_t program_type, std::uint32_t attach_
 }
 
 Provider* State::enter_provider(std::uint32_t program_type, std::uint32_t attach_type) noexcept {
-    const LockGuard guard(lock);
+    const platform::LockScope guard(lock);
     Provider* provider = find_provider(program_type, attach_type);
     if (provider == nullptr || provider->is_closing) return nullptr;
     ++provider->links;
@@ -173,7 +173,7 @@ Provider* State::enter_provider(std::uint32_t program_type, std::uint32_t attach
 }
 
 void State::leave_provider(Provider& provider) noexcept {
-    const LockGuard guard(lock);
+    const platform::LockScope guard(lock);
     --provider.links;
 }
 
@@ -182,7 +182,7 @@ void State::detach_all(const Provider* provider) noexcept {
     while (true) {
         Ref<LinkObject> link;
         {
-            const LockGuard guard(lock);
+            const platform::LockScope guard(lock);
             Object* object = next_alive(ObjectKind::Link, after);
             if (object == nullptr) return;
             after = object->id();

@@ -11,8 +11,8 @@
 #include "base/allocate.hpp"
 #include "engine/engine.hpp"
 #include "epoch/epoch.hpp"
+#include "platform/spin_lock.hpp"
 #include "runtime/context.hpp"
-#include "runtime/lock.hpp"
 #include "runtime/pins.hpp"
 #include "runtime/provider.hpp"
 #include "runtime/registry.hpp"
@@ -63,7 +63,7 @@ struct State {
     template <typename T>
     StatusOr<Ref<T>> find(std::uint32_t id) noexcept {
         reap();
-        const LockGuard guard(lock);
+        const platform::LockScope guard(lock);
         Object* object = registry(T::kKind).find(id);
         if (object == nullptr || !object->try_acquire()) return std::unexpected(Status::NotFound);
         return Ref<T>::adopt(static_cast<T*>(object));
@@ -102,7 +102,7 @@ struct State {
     void (*trace)(void* owner, const char* text, std::size_t bytes) noexcept;
     void* trace_owner;
 
-    SpinLock lock;
+    platform::SpinLock lock;
     Registry registries[3];
     PinTable pins;
     Provider* providers = nullptr;

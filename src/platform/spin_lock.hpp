@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
-// SpinLock: for the handful of stores that writers of one map make.
+// SpinLock: for the handful of stores with which writers change a map or a table. Hook invocations take only
+// those of maps that they write.
 #pragma once
 
 #include <atomic>
 
 #include "platform/cpu.hpp"
 
-namespace ebpf::maps {
+namespace ebpf::platform {
 
 /// A lock for a handful of stores. A holder may be preempted, so waiting ends in yields.
 /// Threads: any; not recursive.
@@ -41,4 +42,4 @@ class LockScope {
     SpinLock& lock_;
 };
 
-}  // namespace ebpf::maps
+}  // namespace ebpf::platform
