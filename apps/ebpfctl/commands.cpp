@@ -95,9 +95,15 @@ Result<std::unique_ptr<client::Backend>> open_context(const Options& options, Pl
         return fail(Status::InvalidArgument,
                     "--groups is for in-process contexts; a daemon has those that ebpfd was started with");
     }
-    if (context.empty()) return connect_daemon({});
-    if (context.starts_with("unix:")) return connect_daemon(std::string(context.substr(5)));
-    if (context.find('/') != std::string_view::npos) return connect_daemon(std::string(context));
+    EBPF_TRY(const std::string socket, daemon_socket(options));
+    return connect_daemon(socket);
+}
+
+Result<std::string> daemon_socket(const Options& options) {
+    const std::string_view context = options.context;
+    if (context.empty()) return default_daemon_socket();
+    if (context.starts_with("unix:")) return std::string(context.substr(5));
+    if (context.find('/') != std::string_view::npos) return std::string(context);
     return fail(Status::InvalidArgument, fmt::format("--context is inproc or unix:PATH, got '{}'", context));
 }
 

@@ -27,6 +27,7 @@ struct Options {
     std::function<void(const Output&)> show;   ///< prints what a command that goes on has come to
     std::vector<std::string> attach;           ///< run: HOOK=PROG[,PROG]
     std::vector<std::string> map_updates;      ///< run: NAME key DATA value DATA
+    std::string when_gone = "closed";          ///< run: what calls come to without the daemon: open or closed
 };
 
 /// Where a command runs unless --context says so.
@@ -47,6 +48,10 @@ std::span<const Command> commands();
 /// Opens the context. Errors: NotFound, AccessDenied - there is no daemon, or it is another user's;
 /// NotSupported - this host has no daemon.
 Result<std::unique_ptr<client::Backend>> open_context(const Options& options, Place place);
+
+/// Returns the socket of the daemon that the options name. Errors: InvalidArgument; Environment - there is no
+/// default.
+Result<std::string> daemon_socket(const Options& options);
 
 // In commands_program.cpp, commands_dump.cpp, commands_map.cpp, commands_link.cpp, commands_run.cpp.
 Result<Output> program_verify(const Options& options, Words& words);

@@ -28,6 +28,19 @@ Result<CommandEnded> run(const Options& options, Words& words) {
     return run_hooked(options, hooks, command);
 }
 
+/// Reads KEYWORD:WORD as bpftool's "KEYWORD WORD".
+Result<Selector> read_program(std::string_view text) {
+    for (const std::string_view keyword : {"pinned", "id", "name", "tag"}) {
+        if (!text.starts_with(keyword) || text.substr(keyword.size(), 1) != ":") continue;
+        Words words({std::string(keyword), std::string(text.substr(keyword.size() + 1))});
+        EBPF_TRY(auto selector, words.program());
+        EBPF_TRY_VOID(words.finish());
+        return selector;
+    }
+    Words words({std::string(text)});
+    return words.program();
+}
+
 }  // namespace
 
 Result<HookPrograms> read_attach(const std::string& text) {
@@ -42,14 +55,7 @@ Result<HookPrograms> read_attach(const std::string& text) {
         const std::string_view name = rest.substr(0, rest.find(','));
         if (name.empty())
             return fail(Status::InvalidArgument, fmt::format("--attach {}: a program is missing", text));
-        for (const std::string_view held : {"pinned:", "id:", "name:", "tag:"}) {
-            if (!name.starts_with(held)) continue;
-            return fail(
-                Status::NotSupported,
-                fmt::format("'{}': run takes programs of a FILE.o only; those of a daemon come later", name));
-        }
-        Words words({std::string(name)});
-        EBPF_TRY(auto selector, words.program());
+        EBPF_TRY(auto selector, read_program(name));
         hook.programs.push_back(std::move(selector));
         if (name.size() == rest.size()) return hook;
         rest.remove_prefix(name.size() + 1);

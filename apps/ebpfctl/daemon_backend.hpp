@@ -9,7 +9,10 @@
 
 namespace ebpf::ctl {
 
-/// Connects to the daemon at `path`, or to this user's default daemon for an empty path.
+/// Returns the socket of this user's default daemon. Errors: Environment - there is no default; NotSupported.
+Result<std::string> default_daemon_socket();
+
+/// Connects to the daemon at `path`.
 /// Errors: Environment - nobody answers; AccessDenied; NotSupported - there are no daemons on this host.
 Result<std::unique_ptr<client::Backend>> connect_daemon(const std::string& path);
 

@@ -6,13 +6,13 @@
 
 namespace ebpf::ctl {
 
-Result<std::unique_ptr<client::Backend>> connect_daemon(const std::string& path) {
-    std::string socket = path;
-    if (socket.empty()) {
-        auto standard = platform::default_socket_path();
-        if (!standard) return fail(Status::Environment, standard.error().message());
-        socket = *std::move(standard);
-    }
+Result<std::string> default_daemon_socket() {
+    auto standard = platform::default_socket_path();
+    if (!standard) return fail(Status::Environment, standard.error().message());
+    return *std::move(standard);
+}
+
+Result<std::unique_ptr<client::Backend>> connect_daemon(const std::string& socket) {
     auto backend = client::SocketBackend::connect(socket);
     if (!backend && backend.error().status() == Status::NotFound) {
         return fail(Status::Environment,

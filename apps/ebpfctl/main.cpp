@@ -36,13 +36,16 @@ constexpr const char* kGrammar =
 
 constexpr const char* kRunText =
     "HOOK := bind | connect\n"
-    "PROG := FILE.o[:PROGRAM]\n"
+    "PROG := FILE.o[:PROGRAM] | pinned:PATH | id:N | name:NAME | tag:TAG\n"
     "DATA := [hex] BYTE...\n"
     "Every program of a hook decides; one that returns 0 is enough to refuse the call (EPERM). What they "
     "write into the\n"
     "context is the address that is used. COMMAND and all that it starts cannot leave the hook or gain "
     "privileges by\n"
-    "executing a file. Needs no privileges.\n"
+    "executing a file. Needs no privileges. Programs live in this process, or in a daemon if --context names "
+    "one or a "
+    "program is\n"
+    "the daemon's; pinned ones are found again by the next daemon.\n"
     "Exit codes: that of COMMAND, or 128 + the signal that ended it; 125 ebpfctl failed, 126 COMMAND cannot "
     "be executed,\n"
     "127 there is no COMMAND; 2 wrong usage";
@@ -95,15 +98,20 @@ void add_command(CLI::App& parent, const Command& command, Invocation& invocatio
         verb->add_option("--explain", invocation.options.explain, "explain a rule, such as V017, instead");
     if (is_run) {
         verb->add_option("--attach", invocation.options.attach,
-                         "HOOK=PROG[,PROG]: programs of a FILE.o[:PROGRAM] for hook bind or connect, by "
-                         "their sections; "
-                         "may be given again, programs run in this order")
+                         "HOOK=PROG[,PROG]: programs for hook bind or connect, of a FILE.o[:PROGRAM] by "
+                         "their sections, or of a daemon; may be given again, programs run in this order")
             ->allow_extra_args(false);
         verb->add_option("--map-update", invocation.options.map_updates,
                          "'NAME key DATA value DATA': an element for a map of the programs, before COMMAND "
                          "starts; may be "
                          "given again")
             ->allow_extra_args(false);
+        verb->add_option(
+                "--when-gone", invocation.options.when_gone,
+                "with a daemon's programs: what becomes of calls while the daemon has gone, until the next "
+                "one takes the command up: closed (EPERM) or open (nothing is enforced)")
+            ->check(CLI::IsMember({"open", "closed"}))
+            ->default_str("closed");
         verb->footer(fmt::format("ebpfctl run {}\n{}", command.arguments, kRunText));
     }
     verb->callback([&invocation, &command] { invocation.command = &command; });

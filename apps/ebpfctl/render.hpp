@@ -25,6 +25,8 @@ std::string map_type_name(std::uint32_t type);
 std::string program_type_name(std::uint32_t type);
 /// "jit".
 std::string engine_name(std::uint32_t engine);
+/// Whether a link is at a process tree: its `ifindex` is the tree's number then.
+bool is_of_tree(const protocol::LinkDetails& link);
 /// "1d977fcfefcf3791".
 std::string tag_text(const client::Bytes& tag);
 

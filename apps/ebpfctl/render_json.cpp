@@ -226,7 +226,7 @@ struct ToJson {
             json["type"] = program_type_name(link.program_type);
             json["prog_id"] = link.program_id;
             if (!link.interface.empty()) json["devname"] = link.interface;
-            json["ifindex"] = link.ifindex;
+            json[is_of_tree(link) ? "tree" : "ifindex"] = link.ifindex;
             json["attached"] = link.is_attached != 0;
             json["counters"] = Json::object();
             for (const auto& counter : link.counters) json["counters"][counter.name] = counter.value;

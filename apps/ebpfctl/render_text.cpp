@@ -217,8 +217,9 @@ struct ToText {
             const auto& link = links.links[i];
             text += fmt::format("{}: {}  prog {}", link.id, program_type_name(link.program_type),
                                 link.program_id);
-            text += link.is_attached != 0 ? fmt::format("\n\tifindex {}({})", link.interface, link.ifindex)
-                                          : "\n\tdetached";
+            text += link.is_attached == 0 ? "\n\tdetached"
+                    : is_of_tree(link)    ? fmt::format("\n\ttree {}", link.ifindex)
+                                          : fmt::format("\n\tifindex {}({})", link.interface, link.ifindex);
             for (const auto& counter : link.counters)
                 text += fmt::format("\n\t{} {}", counter.name, counter.value);
             text += pin_lines(links.pins[i]) + "\n";
@@ -272,6 +273,10 @@ std::string map_type_name(std::uint32_t type) {
 std::string engine_name(std::uint32_t engine) {
     const auto* row = spec::find_engine(engine);
     return row == nullptr ? fmt::format("{}", engine) : row->name;
+}
+
+bool is_of_tree(const protocol::LinkDetails& link) {
+    return link.program_type == static_cast<std::uint32_t>(spec::ProgramType::CgroupSockAddr);
 }
 
 std::string program_type_name(std::uint32_t type) {

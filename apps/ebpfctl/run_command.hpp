@@ -16,7 +16,7 @@ struct HookPrograms {
     std::vector<Selector> programs;
 };
 
-/// Reads --attach. Errors: InvalidArgument - no such hook, or no program; NotSupported - a daemon's program.
+/// Reads --attach. Errors: InvalidArgument - no such hook, or no program.
 Result<HookPrograms> read_attach(const std::string& text);
 
 /// Runs `command` under programs until it and what it started have ended.

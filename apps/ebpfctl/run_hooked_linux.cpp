@@ -5,28 +5,24 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
-#include <iterator>
-#include <list>
 #include <optional>
-#include <sstream>
 
 #include "base/try.hpp"
-#include "client/load_object.hpp"
 #include "client/local_backend.hpp"
+#include "daemon_backend.hpp"
+#include "hooked_programs.hpp"
 #include "hooks/socket/hooks.hpp"
+#include "keeper.hpp"
 #include "run_command.hpp"
-#include "spec/programs.hpp"
 
 namespace ebpf::ctl {
 namespace {
 
 using client::Client;
-using client::Handle;
-using spec::AttachType;
+using hooks::socket::Started;
 
 /// Signals that go on to the command.
 constexpr std::array kForwarded = {SIGHUP,  SIGINT,  SIGQUIT, SIGTERM, SIGUSR1,
@@ -57,130 +53,6 @@ class HeldSignals {
     sigset_t set_;
     sigset_t before_;
     std::vector<int> unblocked_;
-};
-
-/// A file of programs, loaded once, so that its programs share their maps.
-struct File {
-    std::string path;
-    object::ObjectSpec object;
-    std::vector<const object::ProgramSpec*> programs;
-    client::LoadedObject loaded;
-};
-
-/// A program at a hook.
-struct Wanted {
-    const File* file = nullptr;
-    const object::ProgramSpec* program = nullptr;
-};
-
-bool is_of_hook(const object::ProgramSpec& program, const std::string& hook) {
-    if (program.type != spec::ProgramType::CgroupSockAddr) return false;
-    const auto type = static_cast<AttachType>(program.attach_type);
-    const bool is_bind = type == AttachType::Inet4Bind || type == AttachType::Inet6Bind;
-    const bool is_connect = type == AttachType::Inet4Connect || type == AttachType::Inet6Connect;
-    return hook == "bind" ? is_bind : is_connect;
-}
-
-class HookedPrograms {
-  public:
-    Result<void> choose(const HookPrograms& hook) {
-        for (const Selector& selector : hook.programs) EBPF_TRY_VOID(choose(hook.hook, selector));
-        return {};
-    }
-    Result<void> load(Client& client, spec::Engine engine) {
-        for (File& file : files_) {
-            EBPF_TRY(file.loaded,
-                     client::load_object(client, file.object, file.programs, {.engine = engine}));
-            for (const auto& program : file.loaded.programs) {
-                if (program.offered.program.is_empty())
-                    return std::unexpected(rejection(program.spec->name, program.offered.report));
-            }
-        }
-        return {};
-    }
-    /// Stores an element: "NAME key DATA value DATA", in the first file that has the map.
-    Result<void> update(Client& client, const std::string& text) {
-        std::istringstream stream(text);
-        Words words({std::istream_iterator<std::string>(stream), {}});
-        EBPF_TRY(const auto name, words.word("NAME of the map"));
-        const Handle* map = nullptr;
-        for (const File& file : files_) {
-            for (std::size_t i = 0; map == nullptr && i < file.object.maps.size(); ++i) {
-                if (file.object.maps[i].name == name) map = &file.loaded.maps[i];
-            }
-        }
-        if (map == nullptr)
-            return fail(Status::NotFound, fmt::format("no map of the programs is called '{}'", name));
-        EBPF_TRY(const auto info, client.map_info(*map));
-        EBPF_TRY_VOID(words.expect("key"));
-        EBPF_TRY(const auto key, words.data("key", info.key_size));
-        EBPF_TRY_VOID(words.expect("value"));
-        EBPF_TRY(const auto value, words.data("value", info.value_size));
-        EBPF_TRY_VOID(words.finish());
-        return client.update(*map, key, value, spec::kUpdateAny);
-    }
-    /// In the order of the command line.
-    Result<void> attach(Client& client) {
-        for (const Wanted& wanted : wanted_) {
-            EBPF_TRY(auto link,
-                     client.create_link(
-                         handle_of(wanted),
-                         {.attach_type = wanted.program->attach_type, .interface = {}, .flags = 0}));
-            links_.push_back(std::move(link));
-        }
-        return {};
-    }
-
-  private:
-    Result<File*> file_of(const std::string& path) {
-        for (File& file : files_) {
-            if (file.path == path) return &file;
-        }
-        EBPF_TRY(auto object, read_object(path));
-        return &files_.emplace_back(File{path, std::move(object), {}, {}});
-    }
-
-    Result<void> choose(const std::string& hook, const Selector& selector) {
-        if (selector.by != Selector::By::File)
-            return fail(Status::NotSupported,
-                        "run takes programs of a FILE.o only; those of a daemon come later");
-        EBPF_TRY(File * file, file_of(selector.text));
-        if (!selector.program.empty()) {
-            EBPF_TRY(const auto* program, client::find_program(file->object, selector.program));
-            if (!is_of_hook(*program, hook)) {
-                return fail(Status::WrongKind,
-                            fmt::format("{}: program '{}' of section '{}' is no {} program", file->path,
-                                        program->name, program->section, hook));
-            }
-            add(*file, *program);
-            return {};
-        }
-        bool has_any = false;
-        for (const auto& program : file->object.programs) {
-            if (!is_of_hook(program, hook)) continue;
-            add(*file, program);
-            has_any = true;
-        }
-        if (has_any) return {};
-        return fail(Status::NotFound,
-                    fmt::format("{}: there are no {} programs (sections cgroup/{}4, cgroup/{}6)", file->path,
-                                hook, hook, hook));
-    }
-
-    void add(File& file, const object::ProgramSpec& program) {
-        if (std::ranges::find(file.programs, &program) == file.programs.end())
-            file.programs.push_back(&program);
-        wanted_.push_back({&file, &program});
-    }
-
-    static const Handle& handle_of(const Wanted& wanted) {
-        const auto& loaded = wanted.file->loaded.programs;
-        return std::ranges::find(loaded, wanted.program, &client::LoadedProgram::spec)->offered.program;
-    }
-
-    std::list<File> files_;  // Wanted points into it
-    std::vector<Wanted> wanted_;
-    std::vector<Handle> links_;
 };
 
 int exit_code(int status) {
@@ -233,15 +105,20 @@ int exit_code(hooks::socket::StartFailure failure) {
     return 125;
 }
 
-}  // namespace
+/// Descendants that lose their parents become ours, so that they remain ours to look into where only
+/// ancestors may, and are waited for.
+void adopt_descendants() {
+    prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+}
 
-Result<CommandEnded> run_hooked(const Options& options, std::span<const HookPrograms> hooks,
-                                const std::vector<std::string>& command) {
-    if (!options.context.empty() && options.context != "inproc")
-        return fail(Status::NotSupported,
-                    "run has programs in its own process; those of a daemon come later");
-    EBPF_TRY(const spec::Engine engine, chosen_engine(options));
-    const HeldSignals signals;  // before there are threads, so that all hold them
+CommandEnded wait_for(const Started& started, const HeldSignals& signals) {
+    if (started.pid == 0) return CommandEnded{exit_code(started.failure), started.error.message()};
+    return CommandEnded{wait_for(started.pid, signals.set()), {}};
+}
+
+/// Programs and supervisor in this process.
+Result<CommandEnded> run_here(const Options& options, std::span<const HookPrograms> hooks,
+                              const std::vector<std::string>& command, const HeldSignals& signals) {
     hooks::socket::SocketHooks socket_hooks;
     EBPF_TRY(const auto backend, client::LocalBackend::create({.groups = options.groups}));
     for (const ebpf_hook_provider* provider : socket_hooks.providers()) {
@@ -250,21 +127,48 @@ Result<CommandEnded> run_hooked(const Options& options, std::span<const HookProg
     }
     Client client(*backend);
     HookedPrograms programs;  // holds handles of the backend's
-    for (const HookPrograms& hook : hooks) EBPF_TRY_VOID(programs.choose(hook));
-    EBPF_TRY_VOID(programs.load(client, engine));
-    for (const std::string& text : options.map_updates) {
-        if (auto updated = programs.update(client, text); !updated)
-            return std::unexpected(std::move(updated).error().in(fmt::format("--map-update '{}'", text)));
-    }
+    EBPF_TRY_VOID(programs.prepare(client, options, hooks));
     EBPF_TRY_VOID(programs.attach(client));
-
-    // Descendants that lose their parents become ours, so that they remain ours to look into where only
-    // ancestors may.
-    prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
-    const auto started = socket_hooks.start({command}, signals.unblocked());
-    if (started.pid == 0) return CommandEnded{exit_code(started.failure), started.error.message()};
+    adopt_descendants();
+    const auto started = socket_hooks.start({command, true}, signals.unblocked());
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);  // the command, of the same user, must not trace its supervisor
-    return CommandEnded{wait_for(started.pid, signals.set()), {}};
+    return wait_for(started, signals);
+}
+
+/// Programs and supervisor in a daemon; a keeper holds the listener.
+Result<CommandEnded> run_by_daemon(const Options& options, std::span<const HookPrograms> hooks,
+                                   const std::vector<std::string>& command, const HeldSignals& signals) {
+    EBPF_TRY(const auto backend, open_context(options, Place::Daemon));
+    EBPF_TRY(const std::string socket, daemon_socket(options));
+    Client client(*backend);
+    HookedPrograms programs;
+    EBPF_TRY_VOID(programs.prepare(client, options, hooks));
+    protocol::TreeHookRequest request;
+    EBPF_TRY(request.programs, programs.for_tree(client));
+    adopt_descendants();
+    const auto give = [&](int listener, int process) -> Result<void> {
+        request.process = static_cast<std::uint32_t>(process);
+        EBPF_TRY([[maybe_unused]] const auto tree, start_keeper(socket, request, listener,
+                                                                {.is_open = options.when_gone == "open",
+                                                                 .may_offer_again = programs.are_pinned()}));
+        return {};
+    };
+    const hooks::socket::Command tree{command, options.when_gone != "open"};
+    const auto started = hooks::socket::start_filtered(tree, signals.unblocked(), give);
+    return wait_for(started, signals);
+}
+
+}  // namespace
+
+Result<CommandEnded> run_hooked(const Options& options, std::span<const HookPrograms> hooks,
+                                const std::vector<std::string>& command) {
+    const HeldSignals signals;  // before there are threads, so that all hold them
+    const bool is_here = options.context == "inproc" || (options.context.empty() && are_of_files(hooks));
+    if (is_here && options.when_gone == "open")
+        return fail(Status::InvalidArgument,
+                    "--when-gone open is for programs of a daemon: name one by --context");
+    if (is_here) return run_here(options, hooks, command, signals);
+    return run_by_daemon(options, hooks, command, signals);
 }
 
 }  // namespace ebpf::ctl

@@ -10,10 +10,12 @@
 #include <string>
 
 #include "base/try.hpp"
+#include "hooks/socket/hooks.hpp"
 #include "hooks/xdp/provider.hpp"
 #include "isa/text/group_text.hpp"
 #include "platform/linux/socket_path.hpp"
 #include "service/linux/daemon.hpp"
+#include "socket_trees.hpp"
 
 namespace {
 
@@ -40,11 +42,15 @@ Result<void> serve(std::string socket, const Policy& policy) {
     }
     EBPF_TRY(const auto folder, own_folder());
     const ebpf::hooks::xdp::XdpProvider xdp;
+    ebpf::hooks::socket::SocketHooks socket_hooks(ebpf::hooks::socket::SocketHooks::Scope::Trees);
+    ebpf::daemon::SocketTrees trees(socket_hooks);
     ebpf::service::DaemonOptions options;
     options.socket = socket;
     options.groups = ebpf::isa::group_set(policy.groups);
     options.verifier = folder + "ebpf-verifier";
     options.providers = {xdp.abi()};
+    for (const ebpf_hook_provider* provider : socket_hooks.providers()) options.providers.push_back(provider);
+    options.trees = &trees;
     options.code_policy = policy.code;
     options.on_ready = [&socket] {
         fmt::print("ebpfd: ready on {}\n", socket);

@@ -34,6 +34,7 @@ using spec::kMaxRecordsAtOnce;
 using spec::kMaxSubprograms;
 using spec::kMaxTestBytes;
 using spec::kMaxTestOutputBytes;
+using spec::kMaxTreePrograms;
 using spec::kMaxTypesBytes;
 using spec::kMaxValueBytes;
 inline constexpr std::size_t kTagBytes = 8;

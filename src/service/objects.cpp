@@ -95,7 +95,10 @@ protocol::LinkDetails describe(const Call&, LinkObject& link) {
         details.program_id = program->id();
         details.program_type = static_cast<std::uint32_t>(program->type());
     }
-    if (details.ifindex != 0) details.interface = platform::interface_name(details.ifindex).value_or("");
+    const bool is_tree =
+        details.program_type == static_cast<std::uint32_t>(spec::ProgramType::CgroupSockAddr);
+    if (details.ifindex != 0 && !is_tree)
+        details.interface = platform::interface_name(details.ifindex).value_or("");
     std::array<ebpf_hook_counter, spec::kMaxCounters> counters{};
     const std::size_t count = std::min(link.counters(counters).value_or(0), counters.size());
     for (std::size_t i = 0; i < count; ++i) {

@@ -15,6 +15,7 @@
 #include "runtime/context.hpp"
 #include "service/code_policy.hpp"
 #include "service/notes.hpp"
+#include "service/process_trees.hpp"
 #include "service/verifier_runner.hpp"
 #include "service/worker_pool.hpp"
 
@@ -25,6 +26,9 @@ using ObjectRef = runtime::Ref<runtime::Object>;
 /// Who asks.
 struct Caller {
     std::uint32_t uid = 0;
+    /// File descriptors that came with the request, by the numbers of its handle fields; open as long as it
+    /// is carried out.
+    std::vector<int> files{};
 };
 
 /// A reply with the handles that it refers to.
@@ -38,6 +42,7 @@ struct ServiceOptions {
     runtime::ContextOptions context;
     CodePolicy code_policy{};
     spec::GroupSet groups = spec::kAllGroups;  ///< conformance groups that programs may need
+    ProcessTrees* trees = nullptr;             ///< nullptr: none are taken; must outlive the service
 };
 
 /// An execution context and its dispatcher.
@@ -61,6 +66,7 @@ class Service {
     [[nodiscard]] Notes& notes() { return notes_; }
     [[nodiscard]] const CodePolicy& code_policy() const { return code_policy_; }
     [[nodiscard]] spec::GroupSet groups() const { return groups_; }
+    [[nodiscard]] ProcessTrees* trees() const { return trees_; }
     /// Forgets notes of objects that are gone.
     void sweep_notes();
     /// One thread for work that nobody waits for, started when it is first asked for.
@@ -71,12 +77,14 @@ class Service {
         : context_(&context),
           verifier_(options.verifier),
           code_policy_(options.code_policy),
-          groups_(options.groups) {}
+          groups_(options.groups),
+          trees_(options.trees) {}
 
     runtime::Context* context_;
     VerifierRunner* verifier_;
     CodePolicy code_policy_;
     spec::GroupSet groups_;
+    ProcessTrees* trees_;
     Notes notes_;
     std::once_flag has_background_;
     std::optional<WorkerPool> background_;

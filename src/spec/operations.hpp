@@ -9,7 +9,7 @@
 
 namespace ebpf::spec {
 
-inline constexpr std::uint32_t kProtocolVersion = 3;
+inline constexpr std::uint32_t kProtocolVersion = 4;
 
 // Limits of messages; a message beyond them is refused before it is interpreted.
 inline constexpr std::size_t kMaxMessageBytes = std::size_t{32} << 20U;
@@ -31,6 +31,7 @@ inline constexpr std::size_t kMaxRecordData = std::size_t{16} << 20U;  ///< what
 inline constexpr std::size_t kMaxNameBytes = 127;
 inline constexpr std::size_t kMaxPathBytes = 255;
 inline constexpr std::size_t kMaxInterfaceBytes = 15;
+inline constexpr std::size_t kMaxTreePrograms = 64;
 
 enum class Operation : std::uint32_t {
 #define EBPF_OPERATION(name, number, pace, text, request, reply) name = number,

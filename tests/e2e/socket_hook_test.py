@@ -5,24 +5,18 @@ Usage: socket_hook_test.py EBPFCTL PROBE SAMPLES TEST_OBJECTS
 """
 
 import contextlib
-import ctypes
-import fcntl
 import os
 import shutil
 import signal
 import socket
-import struct
 import subprocess
 import sys
 import tempfile
 import time
 import unittest
 
-SKIP = 77
-CLONE_NEWNET = 0x40000000
-CLONE_NEWUSER = 0x10000000
-SIOCSIFFLAGS = 0x8914
-IFF_UP = 1
+from loopback import enter_network, run, two_bytes
+
 NOBODY = 65534
 EBPFCTL, PROBE, OBJECTS, TEST_OBJECTS = (os.path.abspath(path) for path in sys.argv[1:5])
 PYTHON = "/usr/bin/python3" if os.path.exists("/usr/bin/python3") else sys.executable
@@ -39,26 +33,6 @@ except OSError as error:
 """
 
 
-def enter_network():
-    """Moves this process into a network namespace with nothing but loopback."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    uid, gid = os.geteuid(), os.getegid()
-    if libc.unshare(CLONE_NEWNET if uid == 0 else CLONE_NEWUSER | CLONE_NEWNET) != 0:
-        print("skipped: network namespaces cannot be made here")
-        sys.exit(SKIP)
-    if uid != 0:  # the same user as outside, without privileges in what is executed
-        for name, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
-            with open(f"/proc/self/{name}", "w", encoding="ascii") as file:
-                file.write(text)
-    # Loopback up, without a program, which would have no privileges.
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
-        fcntl.ioctl(control, SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", IFF_UP))
-
-
-def two_bytes(number):
-    return f"{number & 255} {number >> 8}"
-
-
 def hooked(*command, ports=(5000, 5999), redirects=None, before=(), check=True):
     """The command line that runs `command` under the samples."""
     line = [*before, EBPFCTL, "run", "--attach", f"bind={OBJECTS}/bind_policy.o"]
@@ -69,10 +43,6 @@ def hooked(*command, ports=(5000, 5999), redirects=None, before=(), check=True):
         for port, other in redirects.items():
             line += ["--map-update", f"other_ports key {two_bytes(port)} value {two_bytes(other)}"]
     return [*line, "--", *command]
-
-
-def run(*command, timeout=60, **options):
-    return subprocess.run(command, capture_output=True, text=True, timeout=timeout, **options)
 
 
 def run_hooked(*command, **options):
@@ -354,10 +324,14 @@ class Command(unittest.TestCase):
         wrong = run(EBPFCTL, "run", "--attach", f"bind={OBJECTS}/droppacket.o", "--", "true")
         self.assertIn("there are no bind programs", wrong.stderr)
 
-    def test_programs_of_a_daemon_are_refused(self):
-        refused = run(EBPFCTL, "run", "--attach", "bind=pinned:policy", "--", "true")
+    def test_programs_of_a_daemon_need_one(self):
+        for context in ((), ("--context", "unix:/nonexistent")):
+            refused = run(EBPFCTL, *context, "run", "--attach", "bind=pinned:policy", "--", "true",
+                          env={**os.environ, "XDG_RUNTIME_DIR": "/nonexistent"})
+            self.assertEqual(refused.returncode, 125)
+        refused = run(EBPFCTL, "--context", "inproc", "run", "--attach", "bind=id:1", "--", "true")
         self.assertEqual(refused.returncode, 125)
-        self.assertIn("programs of a FILE.o only", refused.stderr)
+        self.assertIn("name a daemon", refused.stderr)
         refused = run(EBPFCTL, "--context", "unix:/nonexistent", *hooked("true")[1:])
         self.assertEqual(refused.returncode, 125)
 

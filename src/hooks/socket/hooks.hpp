@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -17,6 +18,9 @@ namespace ebpf::hooks::socket {
 /// A program to be started under the hooks.
 struct Command {
     std::vector<std::string> arguments;  ///< the program, by path or to be found in PATH, then its arguments
+    /// Where the kernel has Landlock's network rules, they hold the command to what is done for it. What they
+    /// forbid the kernel cannot carry out: false where calls shall go on while nobody decides.
+    bool is_confined = true;
 };
 
 /// Why a command did not start, as shells say it by their exit code.
@@ -28,15 +32,27 @@ struct Started {
     Error error{Status::Ok, {}};                     ///< if so
 };
 
-/// The providers of program type cgroup_sock_addr and the process trees that they hook: every program that is
-/// attached decides on every tree, as programs at the root of a cgroup tree would.
-/// attach(): request.ifindex and request.flags must be 0. Errors: EINVAL - a field of the request; EPROTO -
-/// the ABI's version; ENOMEM. Programs of one attach type run in the order of their attachment, all of them;
-/// each sees the address that those before it left, and one that returns 0 is enough to refuse the call with
-/// EPERM. Threads: any. Lifetime: must outlive the attachments.
+/// A process tree under the filter that another process started. Descriptors are open during the call only.
+struct TreeOffer {
+    int listener = -1;          ///< of the filter
+    int ledger = -1;            ///< linux/ledger.hpp
+    std::uint32_t process = 0;  ///< one of the tree's
+    std::uint32_t uid = 0;      ///< who offers it
+};
+
+/// The providers of program type cgroup_sock_addr and the process trees that they hook. In Scope::Commands
+/// every program that is attached decides on every command that was started, as programs at the root of a
+/// cgroup tree would; in Scope::Trees a program decides on the one tree that it was attached to.
+/// attach(): request.ifindex is the number of the tree in Scope::Trees, else 0, request.flags 0. Errors:
+/// EINVAL - a field of the request; ENOENT - no such tree; EPROTO - the ABI's version; ENOMEM. Programs of
+/// one attach type run in the order of their attachment, all of them; each sees the address that those before
+/// it left, and one that returns 0 is enough to refuse the call with EPERM. Threads: any. Lifetime: must
+/// outlive the attachments.
 class SocketHooks {
   public:
-    SocketHooks();
+    enum class Scope : std::uint8_t { Commands, Trees };
+
+    explicit SocketHooks(Scope scope = Scope::Commands);
     ~SocketHooks();
     SocketHooks(const SocketHooks&) = delete;
     SocketHooks& operator=(const SocketHooks&) = delete;
@@ -51,9 +67,28 @@ class SocketHooks {
     /// a part, or the caller is under such a hook already.
     Started start(const Command& command, std::span<const int> unblocked);
 
+    /// Takes a tree, whose calls wait until serve_tree(). Returns its number. Errors: InvalidArgument - a
+    /// descriptor is not what it should be; NotFound - there is no such process; NoPermission - it is neither
+    /// the offering user's nor is that root, or it may not be looked into from here.
+    Result<std::uint32_t> add_tree(const TreeOffer& offer);
+    /// Answers the tree's calls until its last process has ended; lets go `held` then. Errors: NotFound -
+    /// there is no such tree; Environment.
+    Result<void> serve_tree(std::uint32_t tree, std::shared_ptr<void> held);
+    /// Gives up a tree that is not served.
+    void drop_tree(std::uint32_t tree);
+    /// Stops answering the calls of all trees: they wait for others that hold the listeners, and fail with
+    /// ENOSYS if there are none. Lets go what was held. No tree is taken afterwards.
+    void drop_trees();
+
   private:
     struct State;
     std::unique_ptr<State> state_;
 };
+
+/// Starts `command` under the filter as SocketHooks::start() does, with its calls for others to answer:
+/// `give` gets the filter's listener, open during the call, and the process id, before the program is
+/// executed; it is not executed if that fails.
+Started start_filtered(const Command& command, std::span<const int> unblocked,
+                       const std::function<Result<void>(int listener, int process)>& give);
 
 }  // namespace ebpf::hooks::socket

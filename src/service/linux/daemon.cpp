@@ -98,12 +98,15 @@ Result<void> run_daemon(const DaemonOptions& options) {
     service_options.context.trace = &TracePipe::write_line;
     service_options.context.trace_owner = &trace;
     service_options.code_policy = options.code_policy;
+    service_options.trees = options.trees;
     EBPF_TRY(const auto service, Service::create(service_options));
     EBPF_TRY_VOID(register_providers(service->context(), options));
     EBPF_TRY(Listener listener, Listener::open(options.socket));
     EBPF_TRY(auto loop, EventLoop::create(*service, listener, signals.number(), trace.reader.number()));
     if (options.on_ready) options.on_ready();
     auto ended = loop->run();
+    // Before their programs go, so that no call is answered without them.
+    if (options.trees != nullptr) options.trees->drop_all();
     detach_all(service->context());
     verifier.cancel();
     loop.reset();

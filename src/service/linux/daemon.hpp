@@ -9,6 +9,7 @@
 #include "base/error.hpp"
 #include "ebpf/hook_provider.h"
 #include "service/code_policy.hpp"
+#include "service/process_trees.hpp"
 #include "spec/instructions.hpp"
 
 namespace ebpf::service {
@@ -19,6 +20,7 @@ struct DaemonOptions {
     std::vector<const ebpf_hook_provider*> providers;  ///< must outlive the daemon
     CodePolicy code_policy{};
     spec::GroupSet groups = spec::kAllGroups;  ///< conformance groups that programs may need
+    ProcessTrees* trees = nullptr;             ///< nullptr: none are taken; must outlive the daemon
     std::function<void()> on_ready;            ///< called once clients can connect
 };
 

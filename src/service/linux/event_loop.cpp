@@ -41,6 +41,11 @@ spec::Pace pace_of(std::uint32_t operation) {
     return row == nullptr ? spec::Pace::Quick : row->pace;
 }
 
+/// Whether descriptors that are no handles may go with the request.
+bool takes_files(std::uint32_t operation) {
+    return operation == static_cast<std::uint32_t>(spec::Operation::TreeHook);
+}
+
 Result<Answer> carry_out_guarded(Service& service, const Caller& caller, const protocol::AnyRequest& request,
                                  std::span<const ObjectRef> objects) {
     try {
@@ -191,12 +196,14 @@ void EventLoop::start(Key key, Connection& connection, Incoming incoming) {
     auto request = protocol::decode_request(operation, incoming.payload);
     if (!request) return refuse(key, connection, operation, request.error());
     std::vector<ObjectRef> objects;
+    Caller caller{connection.uid()};
     for (const auto& descriptor : incoming.descriptors) {
         auto object = handles_.find(descriptor);
-        if (!object) return reply(key, connection, operation, std::unexpected(std::move(object).error()));
-        objects.push_back(*std::move(object));
+        if (!object && !takes_files(operation))
+            return reply(key, connection, operation, std::unexpected(std::move(object).error()));
+        objects.push_back(object ? *std::move(object) : ObjectRef{});
+        caller.files.push_back(descriptor.number());
     }
-    const Caller caller{connection.uid()};
     const spec::Pace pace = pace_of(operation);
     if (pace == spec::Pace::Quick) {
         return reply(key, connection, operation, carry_out_guarded(service_, caller, *request, objects));
@@ -204,8 +211,9 @@ void EventLoop::start(Key key, Connection& connection, Incoming incoming) {
     connection.is_busy = true;
     set_interest(key, connection);
     WorkerPool& pool = pace == spec::Pace::Waits ? *waiters_ : *workers_;
-    pool.add([this, key, operation, caller, request = *std::move(request),
-              objects = std::move(objects)]() mutable {
+    auto files = std::make_shared<std::vector<platform::Descriptor>>(std::move(incoming.descriptors));
+    pool.add([this, key, operation, caller, request = *std::move(request), objects = std::move(objects),
+              files = std::move(files)]() mutable {
         auto answer = carry_out_guarded(service_, caller, request, objects);
         objects.clear();
         {

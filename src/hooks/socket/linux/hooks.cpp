@@ -2,6 +2,8 @@
 // The providers' C functions: check the request, turn failures into errno and reason, let no exception out.
 #include "hooks/socket/hooks.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -11,10 +13,12 @@
 #include <new>
 #include <string_view>
 #include <system_error>
+#include <unordered_map>
 #include <utility>
 
 #include "hooks/socket/linux/launch.hpp"
 #include "hooks/socket/linux/supervisor.hpp"
+#include "hooks/socket/linux/trees.hpp"
 
 namespace ebpf::hooks::socket {
 namespace {
@@ -25,7 +29,12 @@ using spec::AttachType;
 struct ChainProvider {
     ebpf_hook_provider abi{};
     AttachType type = AttachType::Inet4Bind;
-    Chain* chain = nullptr;
+    SocketHooks::Scope scope = SocketHooks::Scope::Commands;
+    std::shared_ptr<Chains> commands;  ///< programs of Scope::Commands
+    Trees* trees = nullptr;
+    std::mutex mutex;
+    /// What keeps an attachment's chain in place, also when its tree has ended.
+    std::unordered_map<void*, std::shared_ptr<Chains>> homes;
 };
 
 int refuse(int error, std::string_view text, char* reason, std::size_t reason_bytes) {
@@ -49,10 +58,20 @@ int attach(void* provider, const ebpf_attach_request* request, const ebpf_hook_d
     }
     if (request->attach_type != static_cast<std::uint32_t>(self.type))
         return fail(EINVAL, "the attach type is another hook's");
-    if (request->ifindex != 0) return fail(EINVAL, "socket hooks are at no network interface");
     if (request->flags != 0) return fail(EINVAL, "socket hooks take no attach flags");
+    std::shared_ptr<Chains> home = self.commands;
+    if (self.scope == SocketHooks::Scope::Commands) {
+        if (request->ifindex != 0) return fail(EINVAL, "socket hooks are at no network interface");
+    } else {
+        home = self.trees->chains_of(request->ifindex);
+        if (home == nullptr)
+            return fail(ENOENT, "there is no such process tree: socket hooks of a daemon are at one");
+    }
     try {
-        *attachment = self.chain->add(*dispatch, link);
+        const std::lock_guard guard(self.mutex);
+        Attachment* added = home->at(self.type).add(*dispatch, link);
+        self.homes.emplace(added, std::move(home));
+        *attachment = added;
         return 0;
     } catch (const std::bad_alloc&) {
         return fail(ENOMEM, "out of memory");
@@ -60,7 +79,11 @@ int attach(void* provider, const ebpf_attach_request* request, const ebpf_hook_d
 }
 
 void detach(void* provider, void* attachment) {
-    static_cast<ChainProvider*>(provider)->chain->remove(static_cast<Attachment*>(attachment));
+    auto& self = *static_cast<ChainProvider*>(provider);
+    auto& removed = *static_cast<Attachment*>(attachment);
+    removed.chain->remove(&removed);
+    const std::lock_guard guard(self.mutex);
+    self.homes.erase(attachment);
 }
 
 std::size_t counters(void*, void* attachment, ebpf_hook_counter* rows, std::size_t capacity) {
@@ -78,18 +101,21 @@ std::size_t counters(void*, void* attachment, ebpf_hook_counter* rows, std::size
 }  // namespace
 
 struct SocketHooks::State {
-    Chains chains;
-    std::vector<ChainProvider> providers;
+    std::shared_ptr<Chains> chains = std::make_shared<Chains>();  ///< of commands that were started
+    Trees trees;
+    std::list<ChainProvider> providers;
     std::vector<const ebpf_hook_provider*> abis;
     std::mutex mutex;
     std::list<Supervisor> supervisors;
 };
 
-SocketHooks::SocketHooks() : state_(std::make_unique<State>()) {
+SocketHooks::SocketHooks(Scope scope) : state_(std::make_unique<State>()) {
     for (const spec::AttachTypeSpec& row : spec::attach_types()) {
         ChainProvider& provider = state_->providers.emplace_back();
         provider.type = row.type;
-        provider.chain = &state_->chains.at(row.type);
+        provider.scope = scope;
+        provider.commands = state_->chains;
+        provider.trees = &state_->trees;
         provider.abi = {.version = EBPF_HOOK_ABI_VERSION,
                         .size = sizeof(ebpf_hook_provider),
                         .name = row.name,
@@ -113,9 +139,38 @@ std::span<const ebpf_hook_provider* const> SocketHooks::providers() const noexce
 }
 
 Started SocketHooks::start(const Command& command, std::span<const int> unblocked) {
-    return launch(command, unblocked, [this](platform::Descriptor listener) {
+    return launch(command, unblocked, [this](platform::Descriptor listener, int) -> Result<void> {
         const std::lock_guard guard(state_->mutex);
-        state_->supervisors.emplace_back(std::move(listener), state_->chains);
+        try {
+            state_->supervisors.emplace_back(std::move(listener), *state_->chains);
+        } catch (const std::system_error& error) {
+            return fail(Status::Environment,
+                        fmt::format("the supervisor did not start: {}", error.code().message()));
+        }
+        return {};
+    });
+}
+
+Result<std::uint32_t> SocketHooks::add_tree(const TreeOffer& offer) {
+    return state_->trees.add(offer);
+}
+
+Result<void> SocketHooks::serve_tree(std::uint32_t tree, std::shared_ptr<void> held) {
+    return state_->trees.serve(tree, std::move(held));
+}
+
+void SocketHooks::drop_tree(std::uint32_t tree) {
+    state_->trees.drop(tree);
+}
+
+void SocketHooks::drop_trees() {
+    state_->trees.drop_all();
+}
+
+Started start_filtered(const Command& command, std::span<const int> unblocked,
+                       const std::function<Result<void>(int, int)>& give) {
+    return launch(command, unblocked, [&give](const platform::Descriptor& listener, int process) {
+        return give(listener.number(), process);
     });
 }
 

@@ -14,7 +14,6 @@
 #include <cstring>
 #include <optional>
 #include <string>
-#include <system_error>
 #include <utility>
 
 #include "hooks/socket/linux/confine.hpp"
@@ -92,6 +91,7 @@ struct Plan {
     std::vector<sock_filter> filter;
     sigset_t signals;
     int channel = -1;
+    bool is_confined = true;
 };
 
 // Runs in the child, between fork() and exec().
@@ -102,7 +102,7 @@ struct Plan {
     };
     if (sigprocmask(SIG_SETMASK, &plan.signals, nullptr) != 0) stop(Stage::Signals);
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) stop(Stage::Privileges);
-    static_cast<void>(confine_tcp());  // where the kernel can
+    if (plan.is_confined) static_cast<void>(confine_tcp());  // where the kernel can
     const sock_fprog program{static_cast<unsigned short>(plan.filter.size()),
                              const_cast<sock_filter*>(plan.filter.data())};
     const long listener =
@@ -148,7 +148,7 @@ Error error_of(const Report& report, const std::string& name) {
         case Stage::Ready:
             break;
     }
-    return {Status::Environment, fmt::format("the supervisor did not start: {}", text)};
+    return {Status::Environment, fmt::format("starting the command: {}", text)};
 }
 
 StartFailure failure_of(const Report& report) {
@@ -173,6 +173,7 @@ Plan make_plan(const Command& command, std::span<const int> unblocked, int chann
     plan.arguments.push_back(nullptr);
     plan.filter = make_filter();
     plan.channel = channel;
+    plan.is_confined = command.is_confined;
     pthread_sigmask(SIG_SETMASK, nullptr, &plan.signals);
     for (const int number : unblocked) sigdelset(&plan.signals, number);
     return plan;
@@ -181,7 +182,7 @@ Plan make_plan(const Command& command, std::span<const int> unblocked, int chann
 }  // namespace
 
 Started launch(const Command& command, std::span<const int> unblocked,
-               const std::function<void(Descriptor)>& take) {
+               const std::function<Result<void>(Descriptor, int)>& take) {
     if (command.arguments.empty())
         return {0, StartFailure::NotHooked, {Status::InvalidArgument, "there is no command"}};
     int ends[2];
@@ -200,11 +201,11 @@ Started launch(const Command& command, std::span<const int> unblocked,
     const auto ready = receive_report(ours, listener);
     if (!ready || ready->stage != Stage::Ready || !listener.is_open())
         return failed(child, ready.value_or(Report{}), name);
-    try {
-        take(std::move(listener));
-    } catch (const std::system_error& error) {  // no thread for the supervisor
-        ours.reset();                           // so the child ends
-        return failed(child, {Stage::Ready, error.code().value()}, name);
+    if (auto taken = take(std::move(listener), child); !taken) {
+        ours.reset();  // so the child ends
+        Started none = failed(child, Report{}, name);
+        none.error = std::move(taken).error();
+        return none;
     }
     static_cast<void>(
         send(ours.number(), "", 1, MSG_NOSIGNAL));  // fails: the child has gone, as is seen below

@@ -10,9 +10,9 @@
 
 namespace ebpf::hooks::socket {
 
-/// Starts `command`; hands the listener to `take` before the program is executed, and executes it when that
-/// returns.
+/// Starts `command`; hands the listener and the process id to `take` before the program is executed, and
+/// executes it unless that fails.
 Started launch(const Command& command, std::span<const int> unblocked,
-               const std::function<void(platform::Descriptor)>& take);
+               const std::function<Result<void>(platform::Descriptor, int)>& take);
 
 }  // namespace ebpf::hooks::socket

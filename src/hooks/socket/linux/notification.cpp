@@ -16,7 +16,8 @@ constexpr std::uint64_t kSyncWakeUp = 1;
 
 }  // namespace
 
-Listener::Listener(platform::Descriptor listener) : listener_(std::move(listener)) {
+Listener::Listener(platform::Descriptor listener, const Ledger* ledger)
+    : listener_(std::move(listener)), ledger_(ledger) {
     static_cast<void>(ioctl(listener_.number(), kSetFlags, kSyncWakeUp));  // only speed depends on it
 }
 
@@ -29,6 +30,8 @@ std::optional<Call> Listener::receive() const {
     received.room.fill(std::byte{0});
     if (ioctl(listener_.number(), SECCOMP_IOCTL_NOTIF_RECV, &received) != 0) return std::nullopt;
     const seccomp_notif& notification = received.notification;
+    if (ledger_ != nullptr)
+        ledger_->note(notification.id, [this](std::uint64_t noted) { return !is_waiting(noted); });
     Call call;
     call.id = notification.id;
     call.thread = static_cast<int>(notification.pid);
@@ -41,19 +44,22 @@ bool Listener::is_waiting(std::uint64_t id) const {
     return ioctl(listener_.number(), SECCOMP_IOCTL_NOTIF_ID_VALID, &id) == 0;
 }
 
-bool Listener::answer(std::uint64_t id, int result) const {
+bool Listener::send(std::uint64_t id, int result, std::uint32_t flags) const {
     seccomp_notif_resp response{};
     response.id = id;
     response.error = result;
-    return ioctl(listener_.number(), SECCOMP_IOCTL_NOTIF_SEND, &response) == 0;
+    response.flags = flags;
+    const bool is_sent = ioctl(listener_.number(), SECCOMP_IOCTL_NOTIF_SEND, &response) == 0;
+    if (ledger_ != nullptr) ledger_->strike(id);
+    return is_sent;
+}
+
+bool Listener::answer(std::uint64_t id, int result) const {
+    return send(id, result, 0);
 }
 
 void Listener::let_continue(std::uint64_t id) const {
-    seccomp_notif_resp response{};
-    response.id = id;
-    response.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
-    static_cast<void>(
-        ioctl(listener_.number(), SECCOMP_IOCTL_NOTIF_SEND, &response));  // fails: the caller has gone
+    static_cast<void>(send(id, 0, SECCOMP_USER_NOTIF_FLAG_CONTINUE));  // fails: the caller has gone
 }
 
 }  // namespace ebpf::hooks::socket

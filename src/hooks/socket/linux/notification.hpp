@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "hooks/socket/linux/ledger.hpp"
 #include "platform/linux/descriptor.hpp"
 
 namespace ebpf::hooks::socket {
@@ -22,7 +23,9 @@ struct Call {
 /// Receives calls and answers them. Threads: any; a call is received by one of them.
 class Listener {
   public:
-    explicit Listener(platform::Descriptor listener);
+    /// `ledger` is where calls are noted until they are answered; nullptr: nowhere. It must outlive the
+    /// object.
+    explicit Listener(platform::Descriptor listener, const Ledger* ledger = nullptr);
 
     [[nodiscard]] int number() const { return listener_.number(); }
     /// Takes the next call. Nothing: the caller has gone, or there is none. Blocks if there is none.
@@ -35,7 +38,10 @@ class Listener {
     void let_continue(std::uint64_t id) const;
 
   private:
+    bool send(std::uint64_t id, int result, std::uint32_t flags) const;
+
     platform::Descriptor listener_;
+    const Ledger* ledger_;
 };
 
 }  // namespace ebpf::hooks::socket

@@ -47,8 +47,8 @@ bool may_wait(int type) {
 
 }  // namespace
 
-Supervisor::Supervisor(platform::Descriptor listener, Chains& chains)
-    : listener_(std::move(listener)),
+Supervisor::Supervisor(platform::Descriptor listener, Chains& chains, const Ledger* ledger)
+    : listener_(std::move(listener), ledger),
       chains_(&chains),
       end_(eventfd(0, EFD_CLOEXEC)),
       pool_(listener_),

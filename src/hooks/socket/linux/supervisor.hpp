@@ -32,8 +32,9 @@ class Chains {
 /// which we hold: what the caller's memory or descriptors become meanwhile changes nothing.
 class Supervisor {
   public:
-    /// Takes the listener of the tree's filter and starts the thread. `chains` must outlive it.
-    Supervisor(platform::Descriptor listener, Chains& chains);
+    /// Takes the listener of the tree's filter and starts the thread. `chains` and `ledger`, if there is one,
+    /// must outlive it.
+    Supervisor(platform::Descriptor listener, Chains& chains, const Ledger* ledger = nullptr);
     /// Ends the thread and closes the listener: what still runs gets ENOSYS.
     ~Supervisor();
     Supervisor(const Supervisor&) = delete;

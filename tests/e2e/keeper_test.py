@@ -1,0 +1,369 @@
+# SPDX-License-Identifier: MIT
+"""Process trees whose programs live in ebpfd: run, death and return of ebpfd, keepers. In a network namespace of its own.
+
+Usage: keeper_test.py BIN SAMPLES
+"""
+
+import array
+import json
+import os
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+from loopback import enter_network, run, two_bytes, wait_until
+
+NOBODY = 65534
+BIN, OBJECTS = (os.path.abspath(path) for path in sys.argv[1:3])
+PYTHON = "/usr/bin/python3" if os.path.exists("/usr/bin/python3") else sys.executable
+EBPFCTL = f"{BIN}/ebpfctl"
+PIN = "policy4"
+OTHER_PIN = "redirect4"
+
+# Reads ports to bind from its input, says what came of it: "ok" or the number of the error.
+BINDER = """
+import socket, sys
+print("ready", flush=True)
+for line in sys.stdin:
+    s = socket.socket()
+    try: s.bind(("127.0.0.1", int(line))); print("ok", flush=True)
+    except OSError as error: print(error.errno, flush=True)
+"""
+
+
+def processes(name):
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/comm", encoding="ascii") as file:
+                if file.read().strip() == name:
+                    found.append(int(pid))
+        except OSError:
+            pass
+    return found
+
+
+def parent_of(pid):
+    with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+        return int(file.read().rpartition(")")[2].split()[1])
+
+
+class KeeperTest(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = folder.name
+        self.socket = f"{folder.name}/ebpfd.sock"
+        self.daemon = None
+        self.keepers_before = set(processes("ebpf-keeper"))
+        self.addCleanup(self.check_that_keepers_end)  # after the commands, which end before
+        self.addCleanup(self.stop_daemon)
+        self.start_daemon()
+
+    def check_that_keepers_end(self):
+        wait_until(lambda: set(processes("ebpf-keeper")) <= self.keepers_before, what="the keepers' end")
+
+    def start_daemon(self, loads=True, before=()):
+        self.daemon = subprocess.Popen([*before, f"{BIN}/ebpfd", "--socket", self.socket], stdout=subprocess.PIPE,
+                                       text=True)
+        self.assertIn("ready", self.daemon.stdout.readline())
+        if loads:
+            self.load()
+
+    def load(self, first=5000, last=5999):
+        self.ctl("prog", "load", f"{OBJECTS}/bind_policy.o:bind_policy4", PIN)
+        self.ctl("map", "update", "name", "ports", "key", "0", "0", "0", "0", "value",
+                 *two_bytes(first).split(), *two_bytes(last).split())
+
+    def stop_daemon(self, number=signal.SIGKILL):
+        if self.daemon is not None:
+            self.daemon.send_signal(number)
+            self.daemon.wait(timeout=20)
+            self.daemon.stdout.close()
+            self.daemon = None
+
+    def ctl(self, *arguments, status=0):
+        done = run(EBPFCTL, "--context", f"unix:{self.socket}", *arguments)
+        self.assertEqual(done.returncode, status, done.stdout + done.stderr)
+        return done.stdout + done.stderr
+
+    def line(self, *command, programs=f"bind=pinned:{PIN}", options=()):
+        return [EBPFCTL, "--context", f"unix:{self.socket}", "run", "--attach", programs, *options, "--", *command]
+
+    def start(self, *command, **options):
+        process = subprocess.Popen(self.line(*command, **options), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                   text=True)
+        self.addCleanup(self.end, process)
+        return process
+
+    def start_binder(self, **options):
+        binder = self.start(PYTHON, "-c", BINDER, **options)
+        self.assertEqual(binder.stdout.readline(), "ready\n")
+        return binder
+
+    def bind(self, binder, port):
+        binder.stdin.write(f"{port}\n")
+        binder.stdin.flush()
+        return binder.stdout.readline().strip()
+
+    @staticmethod
+    def end(process):
+        if process.poll() is None and not process.stdin.closed:
+            process.stdin.close()
+        try:
+            process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        for stream in (process.stdin, process.stdout):
+            stream.close()
+
+    def keeper(self):
+        return (set(processes("ebpf-keeper")) - self.keepers_before).pop()
+
+    def links(self):
+        return json.loads(self.ctl("--json", "link", "show"))
+
+    def is_taken_up(self, binder, port):
+        """Whether a program of the daemon decides: the policy lets ports of its range pass."""
+        return self.bind(binder, port) == "ok"
+
+
+class Daemon(KeeperTest):
+    def test_allowed_denied_and_counted(self):
+        binder = self.start_binder()
+        self.assertEqual([self.bind(binder, port) for port in (5000, 6000, 5001)], ["ok", "1", "ok"])
+        counts = json.loads(self.ctl("--json", "map", "dump", "name", "decisions"))
+        self.assertEqual([row["formatted"]["value"] for row in counts], [1, 2])
+        self.assertEqual(len(self.links()), 1)
+        self.assertEqual(self.links()[0]["counters"]["denials"], 1)
+        # A change counts for a command that runs.
+        self.ctl("map", "update", "name", "ports", "key", "0", "0", "0", "0", "value", *two_bytes(6000).split(),
+                 *two_bytes(6000).split())
+        self.assertEqual(self.bind(binder, 6000), "ok")
+        self.end(binder)
+        self.assertEqual(binder.returncode, 0)
+        wait_until(lambda: self.links() == [], what="the link's end")
+
+    def test_program_by_id_and_of_a_file(self):
+        program = json.loads(self.ctl("--json", "prog", "show", "pinned", PIN))
+        number = (program[0] if isinstance(program, list) else program)["id"]
+        for programs, options in ((f"bind=id:{number}", ()), ("bind=name:bind_policy4", ()),
+                                  (f"bind={OBJECTS}/bind_policy.o",
+                                   ("--map-update", "ports key 0 0 0 0 value 136 19 111 23"))):
+            binder = self.start_binder(programs=programs, options=options)
+            self.assertEqual([self.bind(binder, port) for port in (5010, 6000)], ["ok", "1"], programs)
+            self.end(binder)
+
+    def test_each_command_has_its_own_programs(self):
+        self.ctl("prog", "load", f"{OBJECTS}/redirect.o:redirect_bind4", OTHER_PIN)
+        policed = self.start_binder()
+        redirected = self.start_binder(programs=f"bind=pinned:{OTHER_PIN}",
+                                       options=("--map-update", f"other_ports key {two_bytes(6001)} value "
+                                                                f"{two_bytes(6002)}"))
+        self.assertEqual(self.bind(policed, 6001), "1")
+        self.assertEqual(self.bind(redirected, 6001), "ok")
+        with self.assertRaises(OSError):
+            socket.socket().bind(("127.0.0.1", 6002))
+
+    def test_children_and_threads(self):
+        code = """
+import os, socket, threading
+def attempt(name, port):
+    try: socket.socket().bind(("127.0.0.1", port)); print(name, "bound", flush=True)
+    except OSError as error: print(name, error.errno, flush=True)
+thread = threading.Thread(target=attempt, args=("thread", 6000)); thread.start(); thread.join()
+if os.fork() == 0:
+    attempt("child", 6000)
+    os._exit(0)
+os.wait()
+os.execlp("%s", "python", "-c", "import socket; print(socket.socket().bind((\\"127.0.0.1\\", 5003)))")
+""" % PYTHON
+        done = run(*self.line(PYTHON, "-c", code))
+        self.assertEqual(done.stdout.split("\n")[:3], ["thread 1", "child 1", "None"], done.stderr)
+
+    def test_refusals(self):
+        for programs, why in (("bind=pinned:nothing", "nothing"), ("connect=pinned:" + PIN, "no connect program"),
+                              ("bind=id:4000000", "4000000")):
+            refused = run(*self.line("touch", f"{self.folder}/touched", programs=programs))
+            self.assertEqual(refused.returncode, 125)
+            self.assertIn(why, refused.stderr)
+        self.assertFalse(os.path.exists(f"{self.folder}/touched"))
+
+    def test_what_is_offered_is_checked(self):
+        def offer(descriptors, process, pin=PIN):
+            payload = struct.pack("<IIII", process, 0, 1, 1) + struct.pack("<III", 8, 0, len(pin)) + pin.encode()
+            with socket.socket(socket.AF_UNIX) as connection:
+                connection.connect(self.socket)
+                header = struct.pack("<IIIII", 4, 0x1000007, 0, len(payload), len(descriptors))
+                rights = array.array("i", descriptors).tobytes()
+                connection.sendmsg([header + payload], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
+                _, _, status, size, _ = struct.unpack("<IIIII", connection.recv(20, socket.MSG_WAITALL))
+                return status, connection.recv(size).decode()
+
+        with open("/dev/null", "rb") as null, tempfile.TemporaryFile() as file:
+            for descriptors in ([null.fileno(), null.fileno()], [file.fileno(), null.fileno()]):
+                status, text = offer(descriptors, os.getpid())
+                self.assertNotEqual(status, 0)
+                self.assertIn("no listener of a seccomp filter", text)
+            self.assertIn("number 1 of 1", offer([null.fileno()], os.getpid())[1])
+        self.assertEqual(self.links(), [])
+
+    def test_privileged_ports_are_the_callers_affair(self):
+        if os.geteuid() != 0:
+            self.skipTest("needs root: a daemon with more rights than the program")
+        self.ctl("map", "update", "name", "ports", "key", "0", "0", "0", "0", "value", *two_bytes(1).split(),
+                 *two_bytes(1023).split())
+        code = "import socket; s = socket.socket(); print(s.connect_ex(('127.0.0.1', 9)), flush=True)\n" \
+               "try: s = socket.socket(); s.bind(('127.0.0.1', 80)); print('bound')\n" \
+               "except OSError as error: print(error.strerror)"
+        self.assertEqual(run(*self.line(PYTHON, "-c", code)).stdout.split("\n")[1], "bound")
+        drop = ("setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups")
+        self.assertEqual(run(*self.line(*drop, PYTHON, "-c", code)).stdout.split("\n")[1], "Permission denied")
+        os.chmod(self.folder, 0o755)
+        os.chmod(self.socket, 0o666)
+        if run(*drop, EBPFCTL, "--help").returncode == 0:  # where others may read the build
+            other = run(*drop, *self.line(PYTHON, "-c", code))
+            self.assertEqual(other.returncode, 125)
+            self.assertIn("may not use this context", other.stderr)
+
+
+class Gone(KeeperTest):
+    def test_closed_and_taken_up_again(self):
+        for number in (signal.SIGKILL, signal.SIGTERM):
+            binder = self.start_binder()
+            self.assertEqual(self.bind(binder, 5100), "ok")
+            self.stop_daemon(number)
+            self.assertEqual([self.bind(binder, port) for port in (5101, 6000)], ["1", "1"])
+            self.start_daemon(loads=False)
+            self.assertEqual(self.bind(binder, 5102), "1")  # the pin is missing yet
+            self.load()
+            wait_until(lambda: self.is_taken_up(binder, 5103), what="the take-up")
+            self.assertEqual([self.bind(binder, port) for port in (5104, 6000)], ["ok", "1"])
+            self.assertEqual(len(self.links()), 1)
+            self.end(binder)
+            self.assertEqual(binder.returncode, 0)
+            wait_until(lambda: self.links() == [], what="the link's end")
+            self.ctl("pin", "remove", PIN)
+            self.load()
+
+    def test_open(self):
+        binder = self.start_binder(options=("--when-gone", "open"))
+        self.assertEqual(self.bind(binder, 6000), "1")
+        self.stop_daemon()
+        wait_until(lambda: self.bind(binder, 6000) == "ok", what="the keeper")
+        self.start_daemon()
+        wait_until(lambda: self.bind(binder, 6001) == "1", what="the take-up")
+        self.assertEqual(self.bind(binder, 5105), "ok")
+
+    def test_a_program_by_id_is_not_taken_up(self):
+        binder = self.start_binder(programs="bind=name:bind_policy4")
+        self.assertEqual(self.bind(binder, 5106), "ok")
+        self.stop_daemon()
+        self.start_daemon()
+        time.sleep(1)
+        self.assertEqual(self.bind(binder, 5107), "1")
+
+    def start_waiting(self, **options):
+        """A command that waits in the daemon for a connection, and what it waits for."""
+        code = "import socket, time; s = socket.socket(); print('go', flush=True); t = time.monotonic()\n" \
+               "print(s.connect_ex(('127.0.0.1', 7005)), time.monotonic() - t, flush=True)"
+        server = socket.socket()
+        self.addCleanup(server.close)
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        server.bind(("127.0.0.1", 7005))
+        server.listen(0)
+        for _ in range(4):  # a queue that is full lets a connection wait
+            filler = socket.socket()
+            self.addCleanup(filler.close)
+            filler.setblocking(False)
+            filler.connect_ex(("127.0.0.1", 7005))
+        caller = self.start(PYTHON, "-c", code, **options)
+        self.assertEqual(caller.stdout.readline(), "go\n")
+        time.sleep(0.5)
+        return caller, server
+
+    def test_a_call_under_way_is_answered(self):
+        caller, _ = self.start_waiting()
+        self.stop_daemon()
+        error, seconds = caller.stdout.readline().split()
+        self.assertEqual(error, "1")
+        self.assertLess(float(seconds), 3)
+
+    def test_a_call_under_way_is_answered_at_an_orderly_end(self):
+        caller, _ = self.start_waiting()
+        self.stop_daemon(signal.SIGTERM)
+        error, seconds = caller.stdout.readline().split()
+        self.assertEqual(error, "1")
+        self.assertLess(float(seconds), 3)
+
+    def test_open_a_call_under_way_goes_on(self):
+        caller, server = self.start_waiting(options=("--when-gone", "open"))
+        self.stop_daemon()
+        time.sleep(0.3)
+        self.assertIsNone(caller.poll())  # it waits, in the kernel now
+        for _ in range(4):
+            server.settimeout(2)
+            try:
+                server.accept()[0].close()
+            except TimeoutError:
+                break
+        self.assertEqual(caller.stdout.readline().split()[0], "0")
+
+    def test_no_call_is_lost_when_it_is_killed_at_any_moment(self):
+        code = """
+import socket, sys, threading
+results = {}
+def work():
+    for _ in range(400):
+        s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try: s.bind(("127.0.0.1", 0)); what = "ok"
+        except OSError as error: what = error.errno
+        s.close()
+        results[what] = results.get(what, 0) + 1
+print("ready", flush=True)
+threads = [threading.Thread(target=work) for _ in range(4)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+print(sum(results.values()), set(results) <= {"ok", 1}, flush=True)
+"""
+        for delay in (0.0, 0.002, 0.01, 0.03):
+            caller = self.start(PYTHON, "-c", code)
+            self.assertEqual(caller.stdout.readline(), "ready\n")
+            time.sleep(delay)
+            self.stop_daemon()
+            self.start_daemon()
+            self.assertEqual(caller.stdout.readline(), "1600 True\n")
+            self.end(caller)
+
+    def test_death_of_the_keeper(self):
+        binder = self.start_binder()
+        os.kill(self.keeper(), signal.SIGKILL)
+        self.assertEqual([self.bind(binder, port) for port in (5108, 6000)], ["ok", "1"])
+        self.stop_daemon()
+        self.assertEqual(self.bind(binder, 5109), "38")  # ENOSYS: closed, for good
+
+    def test_death_of_the_command_and_of_the_one_who_started_it(self):
+        binder = self.start_binder()
+        child = next(pid for pid in map(int, filter(str.isdigit, os.listdir("/proc")))
+                     if os.path.exists(f"/proc/{pid}/stat") and parent_of(pid) == binder.pid and pid != self.keeper())
+        os.kill(child, signal.SIGKILL)
+        self.assertEqual(binder.wait(timeout=10), 128 + signal.SIGKILL)
+        wait_until(lambda: self.links() == [], what="the link's end")
+        binder = self.start_binder()
+        binder.kill()
+        binder.wait()
+        self.assertEqual([self.bind(binder, port) for port in (5110, 6000)], ["ok", "1"])
+        self.stop_daemon()
+        self.assertEqual(self.bind(binder, 5111), "1")
+        binder.stdin.close()  # the command ends
+
+
+if __name__ == "__main__":
+    enter_network()
+    unittest.main(argv=sys.argv[:1], verbosity=2)
