@@ -39,6 +39,7 @@ class Keeper {
     /// Offers the tree; until the context takes it, calls wait. Returns the context's answer, framed.
     std::vector<std::byte> offer();
     [[nodiscard]] bool has_context() const { return life_.is_open(); }
+    void set_rules(Rules rules) { rules_ = rules; }
     /// Goes on until the last process of the tree has ended.
     void keep();
 

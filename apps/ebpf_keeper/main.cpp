@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 // ebpf-keeper: holds the listener of a hooked process tree, so that an execution context may end without it.
 // Started by ebpfctl; ends with the tree. It has descriptors 3: the listener, 4: the request that offers the
-// tree, 5: where the first answer goes.
+// tree, 5: where the first answer goes. If the first context refuses the tree, it ends, upon which the tree
+// cannot start; or it stays and lets all calls through, for a process that ran before. Free: it lets them
+// through from the start.
 #include <fcntl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -32,7 +34,7 @@ constexpr int kUsage = 2;
 constexpr int kEnvironment = 4;
 
 constexpr const char* kUsageText =
-    "ebpf-keeper SOCKET open|closed again|once end|stay\n"
+    "ebpf-keeper SOCKET open|closed again|once end|stay|free\n"
     "Started by ebpfctl: holds the listener of a hooked process tree while the ebpfd at SOCKET comes and "
     "goes.\n";
 
@@ -61,13 +63,17 @@ int keep(const char* const* words) {
     Rules rules;
     rules.when_gone = std::string_view(words[2]) == "open" ? WhenGone::Open : WhenGone::Closed;
     rules.may_offer_again = std::string_view(words[3]) == "again";
+    const std::string_view refused = words[4];
+    if (refused == "free") rules = {WhenGone::Open, false};
     Keeper keeper(std::move(listener), *std::move(ledger), offer, rules);
-    const auto reply = keeper.offer();
-    const bool is_told =
-        send(answer.number(), reply.data(), reply.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(reply.size());
+    if (refused != "free") {
+        const auto reply = keeper.offer();
+        const bool is_told = send(answer.number(), reply.data(), reply.size(), MSG_NOSIGNAL) ==
+                             static_cast<ssize_t>(reply.size());
+        if (refused == "end" && (!keeper.has_context() || !is_told)) return kEnvironment;
+        if (!keeper.has_context()) keeper.set_rules({WhenGone::Open, false});
+    }
     answer.reset();
-    const bool ends = std::string_view(words[4]) == "end";
-    if (ends && (!keeper.has_context() || !is_told)) return kEnvironment;
     keeper.keep();
     return 0;
 }

@@ -51,6 +51,8 @@ constexpr std::array kCommands = {
     Command{"link", "pin", "LINK PATH", "pin a link", link_pin},
     Command{"run", "", "--attach HOOK=PROG[,PROG]... -- COMMAND [ARGUMENT]...",
             "run a command, and all that it starts, under bind and connect programs", run_command},
+    Command{"attach", "", "--pid PID HOOK=PROG[,PROG]...",
+            "put a running process, and all that it starts, under programs of a daemon", attach_command},
     Command{"pin", "list", "", "list pins", pin_list},
     Command{"pin", "remove", "PATH", "take a pin away", pin_remove},
 };

@@ -27,7 +27,8 @@ struct Options {
     std::function<void(const Output&)> show;   ///< prints what a command that goes on has come to
     std::vector<std::string> attach;           ///< run: HOOK=PROG[,PROG]
     std::vector<std::string> map_updates;      ///< run: NAME key DATA value DATA
-    std::string when_gone = "closed";          ///< run: what calls come to without the daemon: open or closed
+    std::uint32_t pid = 0;                     ///< attach: the process
+    std::string when_gone = "closed";          ///< run, attach: open or closed, without the daemon
 };
 
 /// Where a command runs unless --context says so.
@@ -76,6 +77,7 @@ Result<Output> link_show(const Options& options, Words& words);
 Result<Output> link_detach(const Options& options, Words& words);
 Result<Output> link_pin(const Options& options, Words& words);
 Result<Output> run_command(const Options& options, Words& words);
+Result<Output> attach_command(const Options& options, Words& words);
 Result<Output> pin_list(const Options& options, Words& words);
 Result<Output> pin_remove(const Options& options, Words& words);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// ebpfctl run.
+// ebpfctl run and attach.
 #include <fmt/format.h>
 
 #include <string_view>
@@ -48,18 +48,30 @@ Result<HookPrograms> read_attach(const std::string& text) {
     HookPrograms hook{text.substr(0, equals), {}};
     if (equals == std::string::npos || (hook.hook != "bind" && hook.hook != "connect")) {
         return fail(Status::InvalidArgument,
-                    fmt::format("--attach is bind=PROG[,PROG] or connect=PROG[,PROG], got '{}'", text));
+                    fmt::format("expected bind=PROG[,PROG] or connect=PROG[,PROG], got '{}'", text));
     }
     std::string_view rest = std::string_view(text).substr(equals + 1);
     for (;;) {
         const std::string_view name = rest.substr(0, rest.find(','));
-        if (name.empty())
-            return fail(Status::InvalidArgument, fmt::format("--attach {}: a program is missing", text));
+        if (name.empty()) return fail(Status::InvalidArgument, fmt::format("{}: a program is missing", text));
         EBPF_TRY(auto selector, read_program(name));
         hook.programs.push_back(std::move(selector));
         if (name.size() == rest.size()) return hook;
         rest.remove_prefix(name.size() + 1);
     }
+}
+
+Result<Output> attach_command(const Options& options, Words& words) {
+    if (options.pid == 0) return fail(Status::InvalidArgument, "--pid PID is missing");
+    std::vector<HookPrograms> hooks;
+    while (!words.is_at_end()) {
+        EBPF_TRY(const auto text, words.word("HOOK=PROG"));
+        EBPF_TRY(auto programs, read_attach(text));
+        hooks.push_back(std::move(programs));
+    }
+    if (hooks.empty()) return fail(Status::InvalidArgument, "HOOK=PROG is missing");
+    EBPF_TRY_VOID(attach_running(options, hooks));
+    return Done{};
 }
 
 Result<Output> run_command(const Options& options, Words& words) {

@@ -22,4 +22,11 @@ struct KeeperRules {
 Result<std::uint32_t> start_keeper(const std::string& socket, const protocol::TreeHookRequest& request,
                                    int listener, KeeperRules rules);
 
+/// Hooks the running process request.process and starts a keeper for it. Once that has begun it goes on
+/// without this process. Errors: also those of hooks::socket::hook_running(). If the daemon refuses the
+/// process when it has the filter already, the keeper lets its calls through, as without a hook.
+/// Requires, as the other one: this process has one thread, SIGCHLD is blocked.
+Result<std::uint32_t> start_keeper_of_running(const std::string& socket,
+                                              const protocol::TreeHookRequest& request, KeeperRules rules);
+
 }  // namespace ebpf::ctl

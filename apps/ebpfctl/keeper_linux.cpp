@@ -3,20 +3,24 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <spawn.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <filesystem>
+#include <system_error>
 #include <vector>
 
 #include "base/try.hpp"
+#include "hooks/socket/hooks.hpp"
 #include "platform/linux/descriptor.hpp"
+#include "platform/linux/socket_path.hpp"
 #include "protocol/frame.hpp"
 
 namespace ebpf::ctl {
@@ -30,6 +34,7 @@ constexpr int kRequest = 4;
 constexpr int kAnswer = 5;
 constexpr int kFirstUnused = 6;
 constexpr int kAboveKeeper = 16;
+constexpr int kNotStarted = 127;
 
 std::unexpected<Error> refused(std::string_view what, int error) {
     return fail(Status::Environment, fmt::format("keeper: {}: {}", what, std::strerror(error)));
@@ -69,49 +74,55 @@ Result<std::string> keeper_path() {
     return own.substr(0, own.rfind('/') + 1) + "ebpf-keeper";
 }
 
-class SpawnPlan {
-  public:
-    SpawnPlan() {
-        posix_spawn_file_actions_init(&actions_);
-        posix_spawnattr_init(&attributes_);
-    }
-    SpawnPlan(const SpawnPlan&) = delete;
-    SpawnPlan& operator=(const SpawnPlan&) = delete;
-    ~SpawnPlan() {
-        posix_spawn_file_actions_destroy(&actions_);
-        posix_spawnattr_destroy(&attributes_);
-    }
-
-    /// Standard streams lead nowhere but for errors, which nobody may be there to read.
-    void open(int listener, int request, int answer) {
-        posix_spawn_file_actions_addopen(&actions_, STDIN_FILENO, "/dev/null", O_RDWR, 0);
-        posix_spawn_file_actions_addopen(&actions_, STDOUT_FILENO, "/dev/null", O_RDWR, 0);
-        posix_spawn_file_actions_addopen(&actions_, STDERR_FILENO, "/dev/null", O_RDWR, 0);
-        posix_spawn_file_actions_adddup2(&actions_, listener, kListener);
-        posix_spawn_file_actions_adddup2(&actions_, request, kRequest);
-        posix_spawn_file_actions_adddup2(&actions_, answer, kAnswer);
-        posix_spawn_file_actions_addclosefrom_np(&actions_, kFirstUnused);
-    }
-    /// Returns an errno.
-    int start(const std::vector<std::string>& words) {
-        sigset_t none;
-        sigemptyset(&none);
-        posix_spawnattr_setsigmask(&attributes_, &none);
-        posix_spawnattr_setflags(&attributes_,
-                                 static_cast<short>(POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK));
-        std::vector<char*> arguments;
-        for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
-        arguments.push_back(nullptr);
-        char* environment[] = {nullptr};
-        pid_t pid = -1;
-        return posix_spawn(&pid, words.front().c_str(), &actions_, &attributes_, arguments.data(),
-                           environment);
-    }
-
-  private:
-    posix_spawn_file_actions_t actions_;
-    posix_spawnattr_t attributes_;
+/// What the child needs, numbered so that it cannot clash with the keeper's own.
+struct Plan {
+    std::string program;
+    std::string socket;
+    KeeperRules rules;
+    Descriptor request;
+    Descriptor answer;
 };
+
+/// Becomes the keeper. Standard streams lead nowhere: nobody may be there to read.
+[[noreturn]] void become_keeper(const Plan& plan, int listener, const char* when_refused) {
+    const int null = open("/dev/null", O_RDWR);
+    for (int standard = 0; standard < kListener; ++standard) dup2(null, standard);
+    dup2(listener, kListener);
+    dup2(plan.request.number(), kRequest);
+    dup2(plan.answer.number(), kAnswer);
+    syscall(SYS_close_range, kFirstUnused, ~0U, 0);
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, nullptr);
+    const char* words[] = {plan.program.c_str(),
+                           plan.socket.c_str(),
+                           plan.rules.is_open ? "open" : "closed",
+                           plan.rules.may_offer_again ? "again" : "once",
+                           when_refused,
+                           nullptr};
+    char* environment[] = {nullptr};
+    execve(plan.program.c_str(), const_cast<char* const*>(words), environment);
+    _exit(kNotStarted);
+}
+
+void answer(const Plan& plan, const Error& error) {
+    const auto frame = protocol::frame_of_reply(static_cast<std::uint32_t>(spec::Operation::TreeHook),
+                                                std::unexpected(error), 0);
+    static_cast<void>(send(plan.answer.number(), frame.data(), frame.size(), MSG_NOSIGNAL));
+}
+
+/// Hooks a running process, then becomes its keeper. All of it in the child, whose signals are blocked: the
+/// process must not be left in the middle of it because somebody interrupts or kills ebpfctl.
+[[noreturn]] void hook_and_become_keeper(const Plan& plan, int process) {
+    const auto hooked = hooks::socket::hook_running(process);
+    if (!hooked) {
+        answer(plan, hooked.error());
+        _exit(kNotStarted);
+    }
+    if (hooked->objection) answer(plan, *hooked->objection);
+    const Descriptor high(fcntl(hooked->listener, F_DUPFD, kAboveKeeper));
+    become_keeper(plan, high.number(), hooked->objection ? "free" : "stay");
+}
 
 Result<std::uint32_t> read_answer(const Descriptor& channel) {
     std::vector<std::byte> frame;
@@ -124,7 +135,7 @@ Result<std::uint32_t> read_answer(const Descriptor& channel) {
         frame.insert(frame.end(), part.begin(), part.begin() + got);
     }
     if (frame.size() < protocol::kHeaderBytes)
-        return fail(Status::Environment, "the keeper ended at its start");
+        return fail(Status::Environment, "the keeper, ebpf-keeper beside ebpfctl, did not start");
     const std::span whole(frame);
     EBPF_TRY(const auto header, protocol::decode_header(whole.first<protocol::kHeaderBytes>()));
     EBPF_TRY(const auto reply, protocol::reply_of_frame(header, whole.subspan(protocol::kHeaderBytes)));
@@ -133,27 +144,70 @@ Result<std::uint32_t> read_answer(const Descriptor& channel) {
     return taken->tree;
 }
 
-}  // namespace
+/// Whether `process` serves the socket: it would have to decide on its own calls.
+Result<bool> is_daemon(const std::string& socket, int process) {
+    EBPF_TRY(const sockaddr_un address, platform::socket_address(socket));
+    const Descriptor client(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    if (connect(client.number(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
+        return refused(socket, errno);
+    ucred server{};
+    socklen_t size = sizeof server;
+    if (getsockopt(client.number(), SOL_SOCKET, SO_PEERCRED, &server, &size) != 0)
+        return refused(socket, errno);
+    return server.pid == process;
+}
 
-Result<std::uint32_t> start_keeper(const std::string& socket, const protocol::TreeHookRequest& request,
-                                   int listener, KeeperRules rules) {
+/// Starts a child that becomes the keeper by `become`, and waits for the daemon's answer.
+template <typename Become>
+Result<std::uint32_t> start(const std::string& socket, const protocol::TreeHookRequest& request,
+                            KeeperRules rules, Become become) {
+    Plan plan;
+    plan.rules = rules;
+    std::error_code error;
+    plan.socket = std::filesystem::absolute(socket, error);
+    if (error) return refused(socket, error.value());
     EBPF_TRY(const auto frame, framed(request));
-    EBPF_TRY(const auto path, keeper_path());
-    EBPF_TRY(const Descriptor memory, in_memory(frame));
-    EBPF_TRY(const Descriptor own_listener, high_copy(listener));
+    EBPF_TRY(plan.program, keeper_path());
+    EBPF_TRY(plan.request, in_memory(frame));
     int ends[2];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) return refused("socketpair", errno);
     const Descriptor ours(ends[0]);
     Descriptor theirs(ends[1]);
-    EBPF_TRY(Descriptor own_answer, high_copy(theirs.number()));
+    EBPF_TRY(plan.answer, high_copy(theirs.number()));
     theirs.reset();
-    SpawnPlan plan;
-    plan.open(own_listener.number(), memory.number(), own_answer.number());
-    const int error = plan.start(
-        {path, socket, rules.is_open ? "open" : "closed", rules.may_offer_again ? "again" : "once", "end"});
-    if (error != 0) return refused(path, error);
-    own_answer.reset();
+    const int child = fork();
+    if (child < 0) return refused("fork", errno);
+    if (child == 0) {
+        setsid();
+        sigset_t all;
+        sigfillset(&all);
+        sigprocmask(SIG_SETMASK, &all, nullptr);
+        become(plan);
+        _exit(kNotStarted);
+    }
+    plan.answer.reset();
     return read_answer(ours);
+}
+
+}  // namespace
+
+Result<std::uint32_t> start_keeper(const std::string& socket, const protocol::TreeHookRequest& request,
+                                   int listener, KeeperRules rules) {
+    EBPF_TRY(const Descriptor high, high_copy(listener));
+    return start(socket, request, rules,
+                 [&high](const Plan& plan) { become_keeper(plan, high.number(), "end"); });
+}
+
+Result<std::uint32_t> start_keeper_of_running(const std::string& socket,
+                                              const protocol::TreeHookRequest& request, KeeperRules rules) {
+    const auto process = static_cast<int>(request.process);
+    EBPF_TRY(const bool is_itself, is_daemon(socket, process));
+    if (is_itself) {
+        return fail(Status::InvalidArgument,
+                    fmt::format("process {} is the daemon: it cannot decide on its own calls", process));
+    }
+    return start(socket, request, rules,
+                 [process](const Plan& plan) { hook_and_become_keeper(plan, process); });
 }
 
 }  // namespace ebpf::ctl

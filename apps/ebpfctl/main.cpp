@@ -50,6 +50,15 @@ constexpr const char* kRunText =
     "be executed,\n"
     "127 there is no COMMAND; 2 wrong usage";
 
+constexpr const char* kAttachText =
+    "HOOK := bind | connect\n"
+    "PROG := pinned:PATH | id:N | name:NAME | tag:TAG | FILE.o[:PROGRAM]\n"
+    "The process must be yours, unless you are root, and not be confined by seccomp or Landlock. It is "
+    "stopped for about "
+    "a\n"
+    "millisecond, cannot be taken off the hook again, and cannot gain privileges by executing a file from "
+    "then on.";
+
 void add_options(CLI::App& app, Invocation& invocation) {
     app.add_flag("-j,--json", invocation.is_json, "print JSON, in bpftool's shape");
     app.add_flag("-p,--pretty", invocation.is_pretty, "print JSON over several lines");
@@ -73,8 +82,10 @@ bool may_load(const Command& command) {
 }
 
 void add_command(CLI::App& parent, const Command& command, Invocation& invocation) {
-    const bool is_run = *command.verb == '\0';  // the one command without a noun
-    const std::string_view name = is_run ? command.noun : command.verb;
+    const bool has_verb = *command.verb != '\0';
+    const std::string_view name = has_verb ? command.verb : command.noun;
+    const bool is_run = !has_verb && name == "run";
+    const bool is_attach = !has_verb && name == "attach";
     CLI::App* verb = parent.add_subcommand(std::string(name), command.text);
     verb->fallthrough();
     verb->footer(
@@ -85,7 +96,7 @@ void add_command(CLI::App& parent, const Command& command, Invocation& invocatio
                          "bytes at r1, for programs of type memory")
             ->check(CLI::NonNegativeNumber);
     }
-    if (may_load(command) || is_run) {
+    if (may_load(command) || is_run || is_attach) {
         verb->add_option("--engine", invocation.options.engine,
                          "what runs a program of a FILE: auto, interpreter, jit or native")
             ->default_str("auto");
@@ -106,13 +117,19 @@ void add_command(CLI::App& parent, const Command& command, Invocation& invocatio
                          "starts; may be "
                          "given again")
             ->allow_extra_args(false);
+        verb->footer(fmt::format("ebpfctl run {}\n{}", command.arguments, kRunText));
+    }
+    if (is_attach) {
+        verb->add_option("--pid", invocation.options.pid, "the process")->required();
+        verb->footer(fmt::format("ebpfctl attach {}\n{}", command.arguments, kAttachText));
+    }
+    if (is_run || is_attach) {
         verb->add_option(
                 "--when-gone", invocation.options.when_gone,
                 "with a daemon's programs: what becomes of calls while the daemon has gone, until the next "
-                "one takes the command up: closed (EPERM) or open (nothing is enforced)")
+                "one takes them up: closed (EPERM) or open (nothing is enforced)")
             ->check(CLI::IsMember({"open", "closed"}))
             ->default_str("closed");
-        verb->footer(fmt::format("ebpfctl run {}\n{}", command.arguments, kRunText));
     }
     verb->callback([&invocation, &command] { invocation.command = &command; });
 }

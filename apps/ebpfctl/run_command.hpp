@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// ebpfctl run: a command under socket hooks; one implementation per operating system.
+// ebpfctl run and attach: a command or a process under socket hooks; one implementation per operating system.
 #pragma once
 
 #include <span>
@@ -23,5 +23,9 @@ Result<HookPrograms> read_attach(const std::string& text);
 /// Errors: what kept it from being started.
 Result<CommandEnded> run_hooked(const Options& options, std::span<const HookPrograms> hooks,
                                 const std::vector<std::string>& command);
+
+/// Puts the running process Options::pid under programs of a daemon, for as long as it and what it starts
+/// live. Errors: what kept it from being hooked; the process is as before then.
+Result<void> attach_running(const Options& options, std::span<const HookPrograms> hooks);
 
 }  // namespace ebpf::ctl

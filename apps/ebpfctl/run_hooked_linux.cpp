@@ -171,4 +171,21 @@ Result<CommandEnded> run_hooked(const Options& options, std::span<const HookProg
     return run_by_daemon(options, hooks, command, signals);
 }
 
+Result<void> attach_running(const Options& options, std::span<const HookPrograms> hooks) {
+    const HeldSignals signals;
+    EBPF_TRY(const auto backend, open_context(options, Place::Daemon));
+    EBPF_TRY(const std::string socket, daemon_socket(options));
+    Client client(*backend);
+    HookedPrograms programs;
+    EBPF_TRY_VOID(programs.prepare(client, options, hooks));
+    protocol::TreeHookRequest request;
+    EBPF_TRY(request.programs, programs.for_tree(client));
+    request.process = options.pid;
+    EBPF_TRY([[maybe_unused]] const auto tree,
+             start_keeper_of_running(
+                 socket, request,
+                 {.is_open = options.when_gone == "open", .may_offer_again = programs.are_pinned()}));
+    return {};
+}
+
 }  // namespace ebpf::ctl

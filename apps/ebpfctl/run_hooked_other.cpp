@@ -8,4 +8,8 @@ Result<CommandEnded> run_hooked(const Options&, std::span<const HookPrograms>,
     return fail(Status::NotSupported, "there are no socket hooks on this host yet");
 }
 
+Result<void> attach_running(const Options&, std::span<const HookPrograms>) {
+    return fail(Status::NotSupported, "there are no socket hooks on this host yet");
+}
+
 }  // namespace ebpf::ctl

@@ -5,6 +5,7 @@ Usage: keeper_test.py BIN SAMPLES
 """
 
 import array
+import contextlib
 import json
 import os
 import signal
@@ -364,6 +365,188 @@ print(sum(results.values()), set(results) <= {"ok", 1}, flush=True)
         binder.stdin.close()  # the command ends
 
 
+class Attach(KeeperTest):
+    def start_alone(self, *command, **options):
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, **options)
+        self.addCleanup(self.end, process)
+        return process
+
+    def start_binder_alone(self, *before):
+        binder = self.start_alone(*before, PYTHON, "-c", BINDER)
+        self.assertEqual(binder.stdout.readline(), "ready\n")
+        return binder
+
+    def attach(self, process, *options, status=0, programs=f"bind=pinned:{PIN}"):
+        return self.ctl("attach", "--pid", str(process.pid), programs, *options, status=status)
+
+    @staticmethod
+    def state_of(process):
+        with open(f"/proc/{process.pid}/stat", encoding="ascii") as file:
+            return file.read().rpartition(")")[2].split()[0]
+
+    @staticmethod
+    def descriptors_of(process):
+        return sorted(os.listdir(f"/proc/{process.pid}/fd"))
+
+    def test_running_process(self):
+        binder = self.start_binder_alone()
+        self.assertEqual(self.bind(binder, 6000), "ok")
+        before = self.descriptors_of(binder)
+        self.attach(binder)
+        self.assertEqual(self.descriptors_of(binder), before)
+        self.assertEqual([self.bind(binder, port) for port in (5200, 6000)], ["ok", "1"])
+        self.assertIn(self.state_of(binder), "RS")
+        self.assertIn("confined by a seccomp filter already", self.attach(binder, status=1))
+        self.stop_daemon()
+        self.assertEqual(self.bind(binder, 5201), "1")
+        self.start_daemon()
+        wait_until(lambda: self.is_taken_up(binder, 5202), what="the take-up")
+        self.end(binder)
+        self.assertEqual(binder.returncode, 0)
+        wait_until(lambda: self.links() == [], what="the link's end")
+
+    def test_open(self):
+        binder = self.start_binder_alone()
+        self.attach(binder, "--when-gone", "open")
+        self.assertEqual(self.bind(binder, 6000), "1")
+        self.stop_daemon()
+        wait_until(lambda: self.bind(binder, 6000) == "ok", what="the keeper")
+
+    def test_all_threads_and_children(self):
+        code = """
+import os, socket, sys, threading
+def attempt(name):
+    try: socket.socket().bind(("127.0.0.1", 6000)); print(f"{name} bound\\n", end="", flush=True)
+    except OSError as error: print(f"{name} {error.errno}\\n", end="", flush=True)
+go = threading.Event()
+threads = [threading.Thread(target=lambda i=i: (go.wait(), attempt("thread"))) for i in range(5)]
+for thread in threads: thread.start()
+print("ready", flush=True)
+sys.stdin.readline()
+go.set()
+for thread in threads: thread.join()
+if os.fork() == 0:
+    attempt("child")
+    os._exit(0)
+os.wait()
+"""
+        process = self.start_alone(PYTHON, "-c", code)
+        self.assertEqual(process.stdout.readline(), "ready\n")
+        self.attach(process)
+        process.stdin.write("\n")
+        process.stdin.flush()
+        self.assertEqual([process.stdout.readline() for _ in range(6)], ["thread 1\n"] * 5 + ["child 1\n"])
+
+    def test_waits_go_on_as_if_nothing_happened(self):
+        code = """
+import select, socket, time
+print("ready", flush=True)
+t = time.monotonic(); time.sleep(1.5); print("sleep", 1.4 < time.monotonic() - t < 3, flush=True)
+a, b = socket.socketpair()
+t = time.monotonic(); print("select", select.select([a], [], [], 1.5)[0], 1.4 < time.monotonic() - t < 3, flush=True)
+a.settimeout(None); print("read", a.recv(1) if b.send(b"x") else "", flush=True)
+"""
+        process = self.start_alone(PYTHON, "-c", code)
+        self.assertEqual(process.stdout.readline(), "ready\n")
+        time.sleep(0.3)
+        self.attach(process)
+        self.assertEqual([process.stdout.readline() for _ in range(3)],
+                         ["sleep True\n", "select [] True\n", "read b'x'\n"])
+
+    def test_computation_is_not_disturbed(self):
+        code = """
+import hashlib, sys
+print("ready", flush=True)
+value = 0.5; digest = b""
+for i in range(3_000_000):
+    value = 3.9 * value * (1 - value)
+    if i % 1000 == 0: digest = hashlib.sha256(digest + repr(value).encode()).digest()
+print(repr(value), digest.hex(), flush=True)
+"""
+        expected = run(PYTHON, "-c", code).stdout.split("\n")[1]
+        for _ in range(3):
+            process = self.start_alone(PYTHON, "-c", code)
+            self.assertEqual(process.stdout.readline(), "ready\n")
+            self.attach(process)
+            self.assertEqual(process.stdout.readline().strip(), expected)
+
+    def test_refusals(self):
+        cases = [("1", "init process"), ("0", ""), ("99999999", "no process")]
+        for pid, why in cases:
+            self.assertIn(why, self.ctl("attach", "--pid", pid, f"bind=pinned:{PIN}", status=2 if pid in "10" else 1))
+        self.assertIn("is the daemon", self.attach(self.daemon, status=2))
+        stopped = self.start_binder_alone()
+        stopped.send_signal(signal.SIGSTOP)
+        wait_until(lambda: self.state_of(stopped) == "T")
+        self.assertIn("is stopped", self.attach(stopped, status=1))
+        self.assertEqual(self.state_of(stopped), "T")
+        stopped.send_signal(signal.SIGCONT)
+        self.assertEqual(self.bind(stopped, 6000), "ok")
+        self.assertNotEqual(self.ctl("attach", "--pid", str(stopped.pid), "bind=pinned:nothing", status=1), "")
+        self.assertEqual(self.bind(stopped, 6001), "ok")
+        if os.geteuid() == 0:
+            other = run("setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups", EBPFCTL, "--context",
+                        f"unix:{self.socket}", "attach", "--pid", str(stopped.pid), f"bind=pinned:{PIN}")
+            self.assertNotEqual(other.returncode, 0)
+            self.assertEqual(self.bind(stopped, 6002), "ok")
+
+    def test_landlocked_process_is_refused(self):
+        code = """
+import ctypes, os, struct, sys
+libc = ctypes.CDLL(None, use_errno=True)
+libc.prctl(38, 1, 0, 0, 0)
+rules = struct.pack("Q", 1)
+ruleset = libc.syscall(444, rules, 8, 0)
+if ruleset < 0 or libc.syscall(446, ruleset, 0) != 0:
+    print("none", flush=True); sys.exit()
+""" + BINDER
+        process = self.start_alone(PYTHON, "-c", code)
+        if process.stdout.readline() == "none\n":
+            self.skipTest("the kernel has no Landlock")
+        self.assertIn("confined by Landlock", self.attach(process, status=1))
+        self.assertEqual(self.bind(process, 6000), "ok")
+
+    @unittest.skipUnless(os.uname().machine == "x86_64", "numbers of system calls")
+    def test_ways_around_the_filter_are_refused(self):
+        for code, why in (("libc.syscall(425, 8, ctypes.create_string_buffer(120)) < 0", "uses io_uring"),
+                          ("libc.syscall(56, 0x400 | 17, 0, 0, 0, 0) == 0 and time.sleep(60)", "shares its descriptors")):
+            process = self.start_binder_alone_with(f"import ctypes, time; libc = ctypes.CDLL(None)\nif {code}: raise SystemExit\n")
+            self.assertIn(why, self.attach(process, status=1))
+            self.assertEqual(self.bind(process, 6000), "ok")
+            self.end(process)
+
+    def start_binder_alone_with(self, code):
+        process = self.start_alone(PYTHON, "-c", code + BINDER, start_new_session=True)
+        self.addCleanup(self.kill_group, process.pid)
+        self.assertEqual(process.stdout.readline(), "ready\n")
+        return process
+
+    @staticmethod
+    def kill_group(leader):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(leader, signal.SIGKILL)
+
+    def test_killed_in_the_middle(self):
+        line = [EBPFCTL, "--context", f"unix:{self.socket}", "attach", "--pid"]
+        start = time.monotonic()
+        self.attach(self.start_binder_alone())
+        whole = time.monotonic() - start
+        results = []
+        for step in range(41):
+            binder = self.start_binder_alone()
+            attaching = subprocess.Popen([*line, str(binder.pid), f"bind=pinned:{PIN}"], stderr=subprocess.DEVNULL)
+            time.sleep(whole * step / 30)
+            attaching.kill()
+            attaching.wait()
+            time.sleep(0.02)
+            wait_until(lambda: self.state_of(binder) in "RS", what="the process going on")
+            results.append(self.bind(binder, 6000))
+            self.assertEqual(self.bind(binder, 5300), "ok")
+            self.end(binder)
+            self.assertEqual(binder.returncode, 0)
+        self.assertEqual(set(results), {"ok", "1"})  # not hooked and hooked, and nothing else
+
+
 if __name__ == "__main__":
     enter_network()
-    unittest.main(argv=sys.argv[:1], verbosity=2)
+    unittest.main(argv=[sys.argv[0], *sys.argv[3:]], verbosity=2)

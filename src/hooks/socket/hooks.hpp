@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -90,5 +91,20 @@ class SocketHooks {
 /// executed; it is not executed if that fails.
 Started start_filtered(const Command& command, std::span<const int> unblocked,
                        const std::function<Result<void>(int listener, int process)>& give);
+
+/// A process that has the filter since now.
+struct HookedProcess {
+    int listener = -1;               ///< of the filter; the caller closes it
+    std::optional<Error> objection;  ///< there is a way around it: calls had better be let through
+};
+
+/// Puts the filter into all threads of a running process, which goes on as it was, after a stop of less than
+/// a millisecond. It cannot be taken off again, and the process cannot gain privileges by executing files
+/// from then on. What is done to the process in the stop is undone by this thread: if that is killed then,
+/// the process goes on with wrong registers. Requires: the calling process has one thread, SIGCHLD blocked.
+/// Errors, with nothing changed: NotFound; NoPermission - another user's, or untraceable; Busy - confined by
+/// seccomp or Landlock already, traced, or stopped; NotSupported - a 32-bit program, other namespaces,
+/// io_uring, shared descriptors.
+Result<HookedProcess> hook_running(int process);
 
 }  // namespace ebpf::hooks::socket
