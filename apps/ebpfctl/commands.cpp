@@ -10,6 +10,7 @@
 #include "base/try.hpp"
 #include "client/local_backend.hpp"
 #include "daemon_backend.hpp"
+#include "run_command.hpp"
 
 namespace ebpf::ctl {
 namespace {
@@ -53,6 +54,11 @@ constexpr std::array kCommands = {
             "run a command, and all that it starts, under bind and connect programs", run_command},
     Command{"attach", "", "--pid PID HOOK=PROG[,PROG]...",
             "put a running process, and all that it starts, under programs of a daemon", attach_command},
+    Command{"container", "serve", "LISTENERPATH HOOK=PROG[,PROG]...",
+            "put containers under programs of a daemon, as their runtimes ask for it at a socket",
+            container_serve},
+    Command{"container", "profile", "LISTENERPATH FILE",
+            "write the seccomp profile (OCI) of containers to be served at a socket", container_profile},
     Command{"pin", "list", "", "list pins", pin_list},
     Command{"pin", "remove", "PATH", "take a pin away", pin_remove},
 };

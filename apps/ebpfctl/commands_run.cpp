@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// ebpfctl run and attach.
+// ebpfctl run, attach and container.
 #include <fmt/format.h>
 
 #include <string_view>
@@ -41,6 +41,18 @@ Result<Selector> read_program(std::string_view text) {
     return words.program();
 }
 
+/// Consumes HOOK=PROG[,PROG]...
+Result<std::vector<HookPrograms>> hook_words(Words& words) {
+    std::vector<HookPrograms> hooks;
+    while (!words.is_at_end()) {
+        EBPF_TRY(const auto text, words.word("HOOK=PROG"));
+        EBPF_TRY(auto programs, read_attach(text));
+        hooks.push_back(std::move(programs));
+    }
+    if (hooks.empty()) return fail(Status::InvalidArgument, "HOOK=PROG is missing");
+    return hooks;
+}
+
 }  // namespace
 
 Result<HookPrograms> read_attach(const std::string& text) {
@@ -63,14 +75,23 @@ Result<HookPrograms> read_attach(const std::string& text) {
 
 Result<Output> attach_command(const Options& options, Words& words) {
     if (options.pid == 0) return fail(Status::InvalidArgument, "--pid PID is missing");
-    std::vector<HookPrograms> hooks;
-    while (!words.is_at_end()) {
-        EBPF_TRY(const auto text, words.word("HOOK=PROG"));
-        EBPF_TRY(auto programs, read_attach(text));
-        hooks.push_back(std::move(programs));
-    }
-    if (hooks.empty()) return fail(Status::InvalidArgument, "HOOK=PROG is missing");
+    EBPF_TRY(const auto hooks, hook_words(words));
     EBPF_TRY_VOID(attach_running(options, hooks));
+    return Done{};
+}
+
+Result<Output> container_serve(const Options& options, Words& words) {
+    EBPF_TRY(const auto path, words.word("LISTENERPATH"));
+    EBPF_TRY(const auto hooks, hook_words(words));
+    EBPF_TRY_VOID(serve_containers(options, path, hooks));
+    return Done{};
+}
+
+Result<Output> container_profile(const Options&, Words& words) {
+    EBPF_TRY(const auto path, words.word("LISTENERPATH"));
+    EBPF_TRY(const auto file, words.word("FILE"));
+    EBPF_TRY_VOID(words.finish());
+    EBPF_TRY_VOID(write_container_profile(path, file));
     return Done{};
 }
 

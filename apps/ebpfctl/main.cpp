@@ -86,6 +86,7 @@ void add_command(CLI::App& parent, const Command& command, Invocation& invocatio
     const std::string_view name = has_verb ? command.verb : command.noun;
     const bool is_run = !has_verb && name == "run";
     const bool is_attach = !has_verb && name == "attach";
+    const bool is_service = name == "serve";
     CLI::App* verb = parent.add_subcommand(std::string(name), command.text);
     verb->fallthrough();
     verb->footer(
@@ -96,7 +97,7 @@ void add_command(CLI::App& parent, const Command& command, Invocation& invocatio
                          "bytes at r1, for programs of type memory")
             ->check(CLI::NonNegativeNumber);
     }
-    if (may_load(command) || is_run || is_attach) {
+    if (may_load(command) || is_run || is_attach || is_service) {
         verb->add_option("--engine", invocation.options.engine,
                          "what runs a program of a FILE: auto, interpreter, jit or native")
             ->default_str("auto");
@@ -123,7 +124,7 @@ void add_command(CLI::App& parent, const Command& command, Invocation& invocatio
         verb->add_option("--pid", invocation.options.pid, "the process")->required();
         verb->footer(fmt::format("ebpfctl attach {}\n{}", command.arguments, kAttachText));
     }
-    if (is_run || is_attach) {
+    if (is_run || is_attach || is_service) {
         verb->add_option(
                 "--when-gone", invocation.options.when_gone,
                 "with a daemon's programs: what becomes of calls while the daemon has gone, until the next "

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// ebpfctl run and attach: a command or a process under socket hooks; one implementation per operating system.
+// ebpfctl run, attach and container: a command, a process or containers under socket hooks; one
+// implementation per operating system.
 #pragma once
 
 #include <span>
@@ -27,5 +28,17 @@ Result<CommandEnded> run_hooked(const Options& options, std::span<const HookProg
 /// Puts the running process Options::pid under programs of a daemon, for as long as it and what it starts
 /// live. Errors: what kept it from being hooked; the process is as before then.
 Result<void> attach_running(const Options& options, std::span<const HookPrograms> hooks);
+
+/// Serves container runtimes at the Unix socket `path`, the listenerPath of a seccomp profile of the OCI:
+/// each container comes under programs of a daemon. Returns after SIGINT, SIGTERM or SIGHUP. Containers stay
+/// hooked. Errors: AlreadyExists, Environment - the socket; those of finding the programs.
+Result<void> serve_containers(const Options& options, const std::string& path,
+                              std::span<const HookPrograms> hooks);
+/// Writes the seccomp section of an OCI configuration, with `path` as its listenerPath, to `file`.
+Result<void> write_container_profile(const std::string& path, const std::string& file);
+
+// The commands of the table.
+Result<Output> container_serve(const Options& options, Words& words);
+Result<Output> container_profile(const Options& options, Words& words);
 
 }  // namespace ebpf::ctl

@@ -12,4 +12,12 @@ Result<void> attach_running(const Options&, std::span<const HookPrograms>) {
     return fail(Status::NotSupported, "there are no socket hooks on this host yet");
 }
 
+Result<void> serve_containers(const Options&, const std::string&, std::span<const HookPrograms>) {
+    return fail(Status::NotSupported, "there are no socket hooks on this host yet");
+}
+
+Result<void> write_container_profile(const std::string&, const std::string&) {
+    return fail(Status::NotSupported, "there are no socket hooks on this host yet");
+}
+
 }  // namespace ebpf::ctl

@@ -37,13 +37,15 @@ for line in sys.stdin:
 """
 
 
-def processes(name):
+def keepers_of(socket_path):
+    """The keepers that offer their trees at the socket."""
     found = []
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
-            with open(f"/proc/{pid}/comm", encoding="ascii") as file:
-                if file.read().strip() == name:
-                    found.append(int(pid))
+            with open(f"/proc/{pid}/cmdline", encoding="ascii", errors="replace") as file:
+                words = file.read().split("\0")
+            if os.path.basename(words[0]) == "ebpf-keeper" and words[1] == socket_path:
+                found.append(int(pid))
         except OSError:
             pass
     return found
@@ -61,13 +63,12 @@ class KeeperTest(unittest.TestCase):
         self.folder = folder.name
         self.socket = f"{folder.name}/ebpfd.sock"
         self.daemon = None
-        self.keepers_before = set(processes("ebpf-keeper"))
         self.addCleanup(self.check_that_keepers_end)  # after the commands, which end before
         self.addCleanup(self.stop_daemon)
         self.start_daemon()
 
     def check_that_keepers_end(self):
-        wait_until(lambda: set(processes("ebpf-keeper")) <= self.keepers_before, what="the keepers' end")
+        wait_until(lambda: keepers_of(self.socket) == [], what="the keepers' end")
 
     def start_daemon(self, loads=True, before=()):
         self.daemon = subprocess.Popen([*before, f"{BIN}/ebpfd", "--socket", self.socket], stdout=subprocess.PIPE,
@@ -125,7 +126,7 @@ class KeeperTest(unittest.TestCase):
             stream.close()
 
     def keeper(self):
-        return (set(processes("ebpf-keeper")) - self.keepers_before).pop()
+        return keepers_of(self.socket)[0]
 
     def links(self):
         return json.loads(self.ctl("--json", "link", "show"))

@@ -23,12 +23,8 @@ constexpr std::uint32_t kArchitecture = AUDIT_ARCH_AARCH64;
 constexpr std::uint32_t kX32 =
     0x40000000;  // bit of x32's system call numbers; no number of other kinds has it
 
-struct Row {
-    std::uint32_t number;
-    std::uint32_t action;
-};
 constexpr std::uint32_t kMissing = SECCOMP_RET_ERRNO | ENOSYS;
-constexpr Row kRows[] = {
+constexpr FilterRow kRows[] = {
     {SYS_bind, SECCOMP_RET_USER_NOTIF},
     {SYS_connect, SECCOMP_RET_USER_NOTIF},
     {SYS_io_uring_setup, kMissing},
@@ -37,6 +33,9 @@ constexpr Row kRows[] = {
     {SYS_io_uring_register, kMissing},
     {SYS_landlock_restrict_self, SECCOMP_RET_ERRNO | EPERM},
 };
+
+constexpr std::uint32_t kShared = CLONE_FILES;
+constexpr std::uint32_t kMask = CLONE_FILES | CLONE_THREAD;
 
 sock_filter load(std::size_t offset) {
     return BPF_STMT(BPF_LD | BPF_W | BPF_ABS, static_cast<std::uint32_t>(offset));
@@ -51,6 +50,14 @@ sock_filter when(unsigned comparison, std::uint32_t value) {
 
 }  // namespace
 
+std::span<const FilterRow> filter_rows() {
+    return kRows;
+}
+
+SharingFlags refused_sharing() {
+    return {kMask, kShared};
+}
+
 std::vector<sock_filter> make_filter() {
     std::vector<sock_filter> filter = {
         load(offsetof(seccomp_data, arch)),
@@ -60,12 +67,10 @@ std::vector<sock_filter> make_filter() {
         when(BPF_JGE, kX32),
         give(kMissing),
     };
-    for (const Row& row : kRows) {
+    for (const FilterRow& row : kRows) {
         filter.push_back(when(BPF_JEQ, row.number));
         filter.push_back(give(row.action));
     }
-    constexpr std::uint32_t kShared = CLONE_FILES;
-    constexpr std::uint32_t kMask = CLONE_FILES | CLONE_THREAD;
     filter.insert(filter.end(),
                   {
                       BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone, 0, 4),

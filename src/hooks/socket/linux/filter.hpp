@@ -4,9 +4,25 @@
 
 #include <linux/filter.h>
 
+#include <cstdint>
+#include <span>
 #include <vector>
 
 namespace ebpf::hooks::socket {
+
+/// What becomes of a system call whatever its arguments are: SECCOMP_RET_USER_NOTIF, or an error.
+struct FilterRow {
+    std::uint32_t number;
+    std::uint32_t action;
+};
+std::span<const FilterRow> filter_rows();
+
+/// clone() whose flags under `mask` are `shared` is refused (EPERM).
+struct SharingFlags {
+    std::uint32_t mask;
+    std::uint32_t shared;
+};
+SharingFlags refused_sharing();
 
 /// Returns the filter: bind and connect are asked about; io_uring, system calls of other architectures and of
 /// x32 do not exist (ENOSYS), since they bind and connect past a filter; landlock_restrict_self is refused
