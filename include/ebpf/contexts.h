@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Host-side contexts: what a hook fills in before it invokes a program. Programs never see these layouts:
- * their accesses to struct xdp_md, __sk_buff or bpf_sock_addr are rewritten to them when a program is loaded.
- * C and C++. */
+ * their accesses to struct xdp_md, __sk_buff, bpf_sock_addr or bind_md_t are rewritten to them when a program
+ * is loaded. C and C++. */
 #pragma once
 
 #include <stdint.h>
@@ -56,6 +56,25 @@ struct ebpf_sock_addr_context {
     uint32_t protocol; /**< IPPROTO_TCP, ... */
     uint16_t user_port;
     uint16_t reserved; /**< 0 */
+};
+
+/** Context of a `bind` program (eBPF for Windows' bind_md_t). */
+struct ebpf_bind_context {
+    uint8_t* app_id_start; /**< path of the application: UTF-8 on Linux, UTF-16 on Windows; no NUL */
+    uint8_t* app_id_end;   /**< at most 65535 bytes behind the start */
+    uint64_t process_id;
+    union {
+        uint64_t address[2]; /**< the first 16 bytes of a sockaddr; longer ones are cut */
+        struct {
+            uint16_t family; /**< the host's number: AF_INET is 2 everywhere */
+            uint16_t port;   /**< network byte order */
+            uint32_t ip4;    /**< network byte order */
+        };
+    };
+    uint32_t operation;            /**< 0: bind, 1: bound, 2: what was bound has been let go */
+    uint8_t socket_address_length; /**< of the whole sockaddr, bytes */
+    uint8_t protocol;              /**< IPPROTO_TCP, ... */
+    uint8_t reserved[2];           /**< 0 */
 };
 
 /** Context of a `memory` program: r1 = data, r2 = length; there is no context structure that programs read.

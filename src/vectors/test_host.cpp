@@ -27,6 +27,18 @@ constexpr ebpf_sock_addr_context kSockAddr = {
     .reserved = 0,
 };
 
+/// As of a process 7 that binds 1.2.3.4:0xbeef (network byte order) over TCP.
+constexpr ebpf_bind_context kBind = {
+    .app_id_start = nullptr,
+    .app_id_end = nullptr,
+    .process_id = 7,
+    .address = {0x0403'0201'beef'0002, 0},
+    .operation = 0,
+    .socket_address_length = 16,
+    .protocol = 6,
+    .reserved = {},
+};
+
 std::uint8_t* as_bytes(std::byte* memory) {
     return reinterpret_cast<std::uint8_t*>(memory);
 }
@@ -164,6 +176,12 @@ engine::Invocation TestHost::start() noexcept {
             sock_addr_ = kSockAddr;
             invocation.context = &sock_addr_;
             break;
+        case spec::ProgramType::Bind:
+            bind_ = kBind;
+            bind_.app_id_start = data;
+            bind_.app_id_end = data_end;
+            invocation.context = &bind_;
+            break;
         case spec::ProgramType::Unspecified:
         case spec::ProgramType::Memory:
             invocation.context = data;
@@ -186,6 +204,8 @@ std::span<const std::byte> TestHost::context() const noexcept {
             return std::as_bytes(std::span(&skb_, 1));
         case spec::ProgramType::CgroupSockAddr:
             return std::as_bytes(std::span(&sock_addr_, 1));
+        case spec::ProgramType::Bind:
+            return std::as_bytes(std::span(&bind_, 1));
         case spec::ProgramType::Unspecified:
         case spec::ProgramType::Memory:
             break;

@@ -86,6 +86,7 @@ class TestHost {
     ebpf_xdp_context xdp_{};
     ebpf_skb_context skb_{};
     ebpf_sock_addr_context sock_addr_{};
+    ebpf_bind_context bind_{};
 };
 
 }  // namespace ebpf::vectors

@@ -111,6 +111,7 @@ struct SocketHooks::State {
 
 SocketHooks::SocketHooks(Scope scope) : state_(std::make_unique<State>()) {
     for (const spec::AttachTypeSpec& row : spec::attach_types()) {
+        if (row.program != spec::ProgramType::CgroupSockAddr) continue;
         ChainProvider& provider = state_->providers.emplace_back();
         provider.type = row.type;
         provider.scope = scope;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <optional>
 #include <thread>
 
@@ -18,12 +19,13 @@ namespace ebpf::hooks::socket {
 /// The chains of all attach types.
 class Chains {
   public:
-    Chain& at(spec::AttachType type) { return chains_[static_cast<std::size_t>(type) - kFirst]; }
+    Chain& at(spec::AttachType type) {
+        return chains_[static_cast<std::size_t>(std::countr_zero(spec::attach_bit(type)))];
+    }
 
   private:
-    static constexpr std::size_t kFirst = static_cast<std::size_t>(spec::AttachType::Inet4Bind);
     static constexpr std::size_t kCount =
-        static_cast<std::size_t>(spec::AttachType::Inet6Connect) - kFirst + 1;
+        1 + static_cast<std::size_t>(std::countr_zero(spec::attach_bit(spec::AttachType::Inet6Connect)));
     std::array<Chain, kCount> chains_;
 };
 
