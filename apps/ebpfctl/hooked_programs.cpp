@@ -20,6 +20,7 @@ using client::ObjectKind;
 using spec::AttachType;
 
 bool is_of_hook(spec::ProgramType program, std::uint32_t attach_type, const std::string& hook) {
+    if (program == spec::ProgramType::Bind) return hook == "bind";
     if (program != spec::ProgramType::CgroupSockAddr) return false;
     const auto type = static_cast<AttachType>(attach_type);
     const bool is_bind = type == AttachType::Inet4Bind || type == AttachType::Inet6Bind;

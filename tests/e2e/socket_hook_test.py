@@ -156,6 +156,133 @@ thread = threading.Thread(target=attempt); thread.start(); thread.join()
         self.assertEqual(run(*line).stdout.split(), ["bound", "bound"])
 
 
+class BindPrograms(unittest.TestCase):
+    """Programs of eBPF for Windows' type `bind`: tests/objects/binds.c lets three ports be held at a time."""
+
+    PRELUDE = """
+import errno, os, signal, socket, sys, time
+def bind(address=("127.0.0.1", 0), kind=socket.SOCK_STREAM, protocol=0):
+    s = socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET, kind, protocol)
+    s.bind(address)
+    return s
+def is_refused():
+    try:
+        bind().close()
+        return False
+    except PermissionError:
+        return True
+def bind_when_free():
+    for _ in range(500):
+        try: return bind()
+        except PermissionError: time.sleep(0.01)
+    raise TimeoutError
+def fill(held):
+    while len(held) < 3: held.append(bind())
+    assert is_refused()
+    return held
+"""
+
+    def under_binds(self, code, *arguments, program="binds.o", before=()):
+        done = run(*before, EBPFCTL, "run", "--attach", f"bind={TEST_OBJECTS}/{program}", "--", PYTHON, "-c",
+                   self.PRELUDE + code, *arguments)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout.strip()
+
+    def test_limit_and_unbind_at_the_last_close(self):
+        self.under_binds("""
+held = fill([])
+copy = os.dup(held[0].fileno())
+held.pop(0).close()
+time.sleep(0.2)
+assert is_refused()
+os.close(copy)
+bind_when_free()
+""")
+
+    def test_unbind_of_killed_and_of_inheriting_processes(self):
+        self.under_binds("""
+ready, go = os.pipe(), os.pipe()
+child = os.fork()
+if child == 0:
+    held = fill([])
+    grandchild = os.fork()
+    if grandchild == 0:
+        os.read(go[0], 1)
+        os._exit(0)
+    os.write(ready[1], b"x")
+    time.sleep(60)
+os.read(ready[0], 1)
+os.kill(child, signal.SIGKILL)
+os.waitpid(child, 0)
+time.sleep(0.2)
+assert is_refused()
+os.write(go[1], b"x")
+bind_when_free()
+""")
+
+    def test_sockets_that_the_kernel_does_not_announce(self):
+        self.under_binds("""
+held = fill([bind(kind=socket.SOCK_DGRAM, protocol=136), bind(("::1", 0))])
+for s in held: s.close()
+held = [bind_when_free() for _ in range(3)]
+assert is_refused()
+""")
+
+    def test_binds_that_the_kernel_refuses_end_at_once(self):
+        self.under_binds("""
+server = bind()
+for _ in range(20):
+    for address, wanted in ((server.getsockname(), errno.EADDRINUSE), (("203.0.113.1", 0), errno.EADDRNOTAVAIL)):
+        try: bind(address)
+        except OSError as error: assert error.errno == wanted, error
+    try: server.bind(("127.0.0.1", 0))
+    except OSError as error: assert error.errno == errno.EINVAL, error
+assert len(fill([server])) == 3
+""")
+
+    def test_redirects_with_that_verdict_only(self):
+        done = self.under_binds("""
+for address in (("127.0.0.1", 80), ("::1", 80)): print(bind(address).getsockname()[1])
+try: print(bind(("127.0.0.1", 81)).getsockname()[1])
+except PermissionError: print("its own port")  # of an ordinary user
+""")
+        self.assertIn(done.split("\n"), (["5080", "5080", "81"], ["5080", "5080", "its own port"]))
+
+    def test_knows_the_application(self):
+        with tempfile.TemporaryDirectory() as folder:
+            for name, wanted in (("probe", 0), ("probe-x", 1)):
+                path = shutil.copy(shutil.which("nc"), os.path.join(folder, name))
+                done = run("timeout", "0.5", EBPFCTL, "run", "--attach", f"bind={TEST_OBJECTS}/binds.o", "--", path,
+                           "-l", "127.0.0.1", "5099")
+                self.assertEqual("Operation not permitted" in done.stderr, bool(wanted), (name, done.stderr))
+
+    def test_limits_by_name(self):
+        code = "print(len(fill([])))"
+        name = " ".join(str(byte) for byte in b"python3".ljust(16, b"\0"))
+        comm = run(PYTHON, "-c", "print(open('/proc/self/comm').read())").stdout.strip()
+        if comm != "python3":
+            self.skipTest(f"python is called {comm} here")
+        done = run(EBPFCTL, "run", "--attach", f"bind={OBJECTS}/bindmonitor.o", "--map-update",
+                   f"limits key {name} value 3 0 0 0", "--", PYTHON, "-c", self.PRELUDE + code)
+        self.assertEqual(done.stdout.strip(), "3", done.stderr)
+
+    def test_one_program_only(self):
+        both = run(EBPFCTL, "run", "--attach", f"bind={TEST_OBJECTS}/binds.o", "--attach",
+                   f"bind={OBJECTS}/bindmonitor.o", "--", "true")
+        self.assertEqual(both.returncode, 125)
+        self.assertIn("the hook takes one program, and has one", both.stderr)
+
+    def test_with_a_bind_policy(self):
+        done = run(*hooked(PYTHON, "-c", self.PRELUDE + "fill([bind(('127.0.0.1', 5000))])")[:3],
+                   f"bind={TEST_OBJECTS}/binds.o", "--attach",
+                   *hooked(PYTHON, "-c", self.PRELUDE + """
+fill([bind(("127.0.0.1", 5000))])
+try: bind(("127.0.0.1", 6000))
+except PermissionError: print("refused")
+""")[3:])
+        self.assertEqual(done.stdout.strip(), "refused", done.stderr)
+
+
 class Connect(unittest.TestCase):
     def test_redirected(self):
         with socket.create_server(("127.0.0.1", 7001)) as server:

@@ -7,23 +7,12 @@
 namespace ebpf::hooks::socket {
 namespace {
 
-void count(std::atomic<std::uint64_t>& counter) {
-    counter.fetch_add(1, std::memory_order_relaxed);
-}
-
 /// Runs one program. Returns a negative errno, or r0.
-int run_one(Attachment& attachment, ebpf_sock_addr_context& context, const ebpf_task& task) {
-    const ebpf_hook_dispatch& dispatch = *attachment.dispatch;
-    ebpf_hook_thread* thread = nullptr;
-    if (dispatch.thread_enter(attachment.link, &thread) != 0) return -ENOMEM;
+std::int64_t run_one(Attachment& attachment, ebpf_sock_addr_context& context, const ebpf_task& task) {
     const ebpf_sock_addr_context before = context;
-    dispatch.run_for(thread, &task);
-    dispatch.batch_begin(thread);
-    const std::uint64_t result = dispatch.invoke(attachment.link, thread, &context);
-    dispatch.batch_end(thread);
-    dispatch.thread_leave(thread);
+    const std::int64_t result = run_once(attachment, task, &context);
+    if (result < 0) return result;
     context.reserved = 0;
-    count(attachment.calls);
     if (result != 1) count(attachment.denials);
     if (std::memcmp(&before, &context, sizeof context) != 0) count(attachment.changes);
     return result == 1 ? 1 : 0;
@@ -33,7 +22,6 @@ int run_one(Attachment& attachment, ebpf_sock_addr_context& context, const ebpf_
 
 Attachment* Chain::add(const ebpf_hook_dispatch& dispatch, void* link) {
     auto attachment = std::make_unique<Attachment>();
-    attachment->chain = this;
     attachment->dispatch = &dispatch;
     attachment->link = link;
     const std::lock_guard guard(mutex_);
@@ -52,12 +40,13 @@ bool Chain::is_empty() {
 }
 
 // As Linux does at cgroups: all run, so that programs that only count miss nothing.
-int Chain::run(ebpf_sock_addr_context& context, const ebpf_task& task) {
+int Chain::run(ebpf_sock_addr_context& context, const Task& task) {
     const std::lock_guard guard(mutex_);
+    const ebpf_task told = as_told(task);
     int result = 0;
     for (const auto& attachment : attachments_) {
-        const int answer = run_one(*attachment, context, task);
-        if (answer < 0) result = answer;
+        const std::int64_t answer = run_one(*attachment, context, told);
+        if (answer < 0) result = static_cast<int>(answer);
         if (answer == 0 && result == 0) result = -EPERM;
     }
     return result;

@@ -67,8 +67,8 @@ void connect_and_answer(const Listener& listener, const Connection& connection,
             return;
         }
         if (is_ending.load() || !listener.is_waiting(connection.call)) return;
-        const auto task = read_task(connection.thread);
-        if (task && task->deliverable_signals != 0) {
+        const auto status = read_status(connection.thread);
+        if (status && status->deliverable_signals != 0) {
             listener.answer(connection.call, -kRestart);
             return;
         }

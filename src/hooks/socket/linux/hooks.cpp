@@ -17,6 +17,7 @@
 #include <utility>
 
 #include "hooks/socket/linux/launch.hpp"
+#include "hooks/socket/linux/points.hpp"
 #include "hooks/socket/linux/supervisor.hpp"
 #include "hooks/socket/linux/trees.hpp"
 
@@ -25,16 +26,16 @@ namespace {
 
 using spec::AttachType;
 
-/// The C view of a chain.
-struct ChainProvider {
+/// The C view of a hook.
+struct Provider {
     ebpf_hook_provider abi{};
     AttachType type = AttachType::Inet4Bind;
     SocketHooks::Scope scope = SocketHooks::Scope::Commands;
-    std::shared_ptr<Chains> commands;  ///< programs of Scope::Commands
+    std::shared_ptr<Points> commands;  ///< programs of Scope::Commands
     Trees* trees = nullptr;
     std::mutex mutex;
-    /// What keeps an attachment's chain in place, also when its tree has ended.
-    std::unordered_map<void*, std::shared_ptr<Chains>> homes;
+    /// What keeps an attachment's point in place, also when its tree has ended.
+    std::unordered_map<void*, std::shared_ptr<Points>> homes;
 };
 
 int refuse(int error, std::string_view text, char* reason, std::size_t reason_bytes) {
@@ -51,7 +52,7 @@ int attach(void* provider, const ebpf_attach_request* request, const ebpf_hook_d
     const auto fail = [&](int error, std::string_view text) {
         return refuse(error, text, reason, reason_bytes);
     };
-    auto& self = *static_cast<ChainProvider*>(provider);
+    auto& self = *static_cast<Provider*>(provider);
     if (request->version != EBPF_HOOK_ABI_VERSION || request->size < sizeof(*request) ||
         dispatch->version != EBPF_HOOK_ABI_VERSION || dispatch->size < sizeof(*dispatch)) {
         return fail(EPROTO, "the hook and the runtime speak different versions of the hook interface");
@@ -59,18 +60,24 @@ int attach(void* provider, const ebpf_attach_request* request, const ebpf_hook_d
     if (request->attach_type != static_cast<std::uint32_t>(self.type))
         return fail(EINVAL, "the attach type is another hook's");
     if (request->flags != 0) return fail(EINVAL, "socket hooks take no attach flags");
-    std::shared_ptr<Chains> home = self.commands;
+    std::shared_ptr<Points> home = self.commands;
     if (self.scope == SocketHooks::Scope::Commands) {
         if (request->ifindex != 0) return fail(EINVAL, "socket hooks are at no network interface");
     } else {
-        home = self.trees->chains_of(request->ifindex);
+        home = self.trees->points_of(request->ifindex);
         if (home == nullptr)
             return fail(ENOENT, "there is no such process tree: socket hooks of a daemon are at one");
     }
     try {
         const std::lock_guard guard(self.mutex);
-        Attachment* added = home->at(self.type).add(*dispatch, link);
-        self.homes.emplace(added, std::move(home));
+        Attachment* added = home->add(self.type, *dispatch, link);
+        if (added == nullptr) return fail(EBUSY, "the hook takes one program, and has one");
+        try {
+            self.homes.emplace(added, home);
+        } catch (const std::bad_alloc&) {
+            home->remove(self.type, added);
+            throw;
+        }
         *attachment = added;
         return 0;
     } catch (const std::bad_alloc&) {
@@ -79,11 +86,13 @@ int attach(void* provider, const ebpf_attach_request* request, const ebpf_hook_d
 }
 
 void detach(void* provider, void* attachment) {
-    auto& self = *static_cast<ChainProvider*>(provider);
-    auto& removed = *static_cast<Attachment*>(attachment);
-    removed.chain->remove(&removed);
-    const std::lock_guard guard(self.mutex);
-    self.homes.erase(attachment);
+    auto& self = *static_cast<Provider*>(provider);
+    std::shared_ptr<Points> home;
+    {
+        const std::lock_guard guard(self.mutex);
+        home = std::move(self.homes.extract(attachment).mapped());
+    }
+    home->remove(self.type, static_cast<Attachment*>(attachment));
 }
 
 std::size_t counters(void*, void* attachment, ebpf_hook_counter* rows, std::size_t capacity) {
@@ -101,9 +110,9 @@ std::size_t counters(void*, void* attachment, ebpf_hook_counter* rows, std::size
 }  // namespace
 
 struct SocketHooks::State {
-    std::shared_ptr<Chains> chains = std::make_shared<Chains>();  ///< of commands that were started
+    std::shared_ptr<Points> points = std::make_shared<Points>();  ///< of commands that were started
     Trees trees;
-    std::list<ChainProvider> providers;
+    std::list<Provider> providers;
     std::vector<const ebpf_hook_provider*> abis;
     std::mutex mutex;
     std::list<Supervisor> supervisors;
@@ -111,11 +120,10 @@ struct SocketHooks::State {
 
 SocketHooks::SocketHooks(Scope scope) : state_(std::make_unique<State>()) {
     for (const spec::AttachTypeSpec& row : spec::attach_types()) {
-        if (row.program != spec::ProgramType::CgroupSockAddr) continue;
-        ChainProvider& provider = state_->providers.emplace_back();
+        Provider& provider = state_->providers.emplace_back();
         provider.type = row.type;
         provider.scope = scope;
-        provider.commands = state_->chains;
+        provider.commands = state_->points;
         provider.trees = &state_->trees;
         provider.abi = {.version = EBPF_HOOK_ABI_VERSION,
                         .size = sizeof(ebpf_hook_provider),
@@ -127,7 +135,7 @@ SocketHooks::SocketHooks(Scope scope) : state_(std::make_unique<State>()) {
                         .detach = detach,
                         .counters = counters};
     }
-    for (ChainProvider& provider : state_->providers) {
+    for (Provider& provider : state_->providers) {
         provider.abi.provider = &provider;
         state_->abis.push_back(&provider.abi);
     }
@@ -143,7 +151,7 @@ Started SocketHooks::start(const Command& command, std::span<const int> unblocke
     return launch(command, unblocked, [this](platform::Descriptor listener, int) -> Result<void> {
         const std::lock_guard guard(state_->mutex);
         try {
-            state_->supervisors.emplace_back(std::move(listener), *state_->chains);
+            state_->supervisors.emplace_back(std::move(listener), *state_->points);
         } catch (const std::system_error& error) {
             return fail(Status::Environment,
                         fmt::format("the supervisor did not start: {}", error.code().message()));

@@ -71,8 +71,8 @@ Binder::Binder() : network_(our_network()), first_free_port_(first_free_port()) 
 }
 
 bool Binder::is_like_us(int thread) {
-    const auto ours = read_task(static_cast<int>(syscall(SYS_gettid)));
-    const auto theirs = read_task(thread);
+    const auto ours = read_status(static_cast<int>(syscall(SYS_gettid)));
+    const auto theirs = read_status(thread);
     if (!ours || !theirs || ours->credentials != theirs->credentials) return false;
     auto mine = capabilities_of(0);
     auto yours = capabilities_of(thread);

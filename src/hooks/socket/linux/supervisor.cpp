@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
@@ -28,16 +29,10 @@ ebpf_sock_addr_context context_of(const Address& address, spec::AttachType attac
     return context;
 }
 
-ebpf_task as_told(const Task& task) {
-    const auto both = [](std::uint32_t upper, std::uint32_t lower) {
-        return std::uint64_t{upper} << 32U | lower;
-    };
-    ebpf_task told{};
-    told.pid_tgid = both(static_cast<std::uint32_t>(task.process), static_cast<std::uint32_t>(task.thread));
-    told.uid_gid = both(task.gid, task.uid);
-    static_assert(sizeof told.name == sizeof task.name);
-    std::copy(task.name.begin(), task.name.end(), told.name);
-    return told;
+/// Multipath TCP is TCP to programs that know one byte of it.
+std::uint8_t short_protocol(int protocol) {
+    constexpr int kMultipathTcp = 262;
+    return static_cast<std::uint8_t>(protocol == kMultipathTcp ? IPPROTO_TCP : protocol);
 }
 
 /// Whether connect() on such a socket may wait for the other side.
@@ -47,9 +42,9 @@ bool may_wait(int type) {
 
 }  // namespace
 
-Supervisor::Supervisor(platform::Descriptor listener, Chains& chains, const Ledger* ledger)
+Supervisor::Supervisor(platform::Descriptor listener, Points& points, const Ledger* ledger)
     : listener_(std::move(listener), ledger),
-      chains_(&chains),
+      points_(&points),
       end_(eventfd(0, EFD_CLOEXEC)),
       pool_(listener_),
       thread_([this] { serve(); }) {}
@@ -60,16 +55,31 @@ Supervisor::~Supervisor() {
 }
 
 bool Supervisor::wait() {
-    pollfd sources[] = {{listener_.number(), POLLIN, 0}, {end_.number(), POLLIN, 0}};
+    pollfd sources[] = {
+        {listener_.number(), POLLIN, 0}, {end_.number(), POLLIN, 0}, {bound_.descriptor(), POLLIN, 0}};
     for (;;) {
-        if (poll(sources, 2, -1) < 0) {
+        const int ready = poll(sources, std::size(sources), bound_.timeout());
+        if (ready < 0) {
             if (errno == EINTR) continue;
             return false;
         }
         if (sources[1].revents != 0) return false;
+        if (ready == 0 || sources[2].revents != 0 || bound_.timeout() == 0) tell_closed();
         if ((sources[0].revents & POLLIN) != 0) return true;
         if (sources[0].revents != 0) return false;  // the last process has ended
     }
+}
+
+void Supervisor::tell_closed() {
+    try {
+        for (const Bound& bound : bound_.take_closed()) points_->bind().tell_unbound(bound);
+    } catch (const std::bad_alloc&) {  // those that are not told of yet are found again
+    }
+}
+
+// Others may have got sockets of the tree: with the tree the programs' say ends, too.
+void Supervisor::tell_all_closed() {
+    while (auto bound = bound_.take_any()) points_->bind().tell_unbound(*bound);
 }
 
 void Supervisor::serve() {
@@ -78,6 +88,7 @@ void Supervisor::serve() {
     while (wait()) {
         if (const auto call = listener_.receive()) handle(*call, binder);
     }
+    tell_all_closed();
 }
 
 void Supervisor::handle(const Call& call, Binder& binder) {
@@ -93,7 +104,7 @@ void Supervisor::carry_out(const Call& call, Binder& binder) {
     if (call.number != SYS_bind && call.number != SYS_connect) return answer(-ENOSYS);
     const Operation operation = call.number == SYS_bind ? Operation::Bind : Operation::Connect;
 
-    auto socket = take_descriptor(call.thread, static_cast<int>(call.arguments[0]));
+    auto socket = callers_.take_descriptor(call.thread, static_cast<int>(call.arguments[0]));
     // Its thread id stood for the caller if the caller still waits; so is asked once after all that is read
     // by it.
     if (!socket) return answer(socket.error());
@@ -104,15 +115,21 @@ void Supervisor::carry_out(const Call& call, Binder& binder) {
         return carry_out_other(call, *std::move(socket), *facts);
     }
     auto address = read_address(call.thread, call.arguments[1], static_cast<std::int32_t>(call.arguments[2]));
+    const Route way = address ? route(operation, facts->family, *address) : Route{.error = address.error()};
+    const auto programs = programs_for(operation, way);
+    std::expected<Task, int> task;
+    if (programs.is_any()) task = callers_.who(call.thread);
     if (!listener_.is_waiting(call.id)) return;
-    if (!address) return answer(address.error());
-
-    const Route way = route(operation, facts->family, *address);
     if (way.way == Way::Refuse) return answer(way.error);
-    if (way.way == Way::Hook) {
-        const auto refused = decide(call, way.attach, *facts, *address);
-        if (!refused) return;
-        if (*refused != 0) return answer(*refused);
+    if (!task) return answer(task.error());
+    if (programs.chain != nullptr) {
+        ebpf_sock_addr_context context = context_of(*address, way.attach, *facts);
+        if (const int refused = programs.chain->run(context, *task); refused != 0) return answer(refused);
+        write_address(context, way.attach, *address);
+    }
+    if (programs.bind != nullptr) {
+        if (const auto result = bind(call, *socket, *facts, *address, *task, binder)) answer(*result);
+        return;
     }
     if (operation == Operation::Bind)
         return answer(binder.bind(*socket, facts->network, *address, call.thread));
@@ -121,16 +138,34 @@ void Supervisor::carry_out(const Call& call, Binder& binder) {
     connect_and_answer(listener_, connection, std::atomic<bool>(false));
 }
 
-std::optional<int> Supervisor::decide(const Call& call, spec::AttachType attach, const SocketFacts& facts,
-                                      Address& address) {
-    Chain& chain = chains_->at(attach);
-    if (chain.is_empty()) return 0;
-    const auto task = read_task(call.thread);
+Supervisor::Programs Supervisor::programs_for(Operation operation, const Route& way) {
+    if (way.way != Way::Hook) return {};
+    Chain& chain = points_->chain(way.attach);
+    return {.chain = chain.is_empty() ? nullptr : &chain,
+            .bind = operation == Operation::Bind && !points_->bind().is_empty() ? &points_->bind() : nullptr};
+}
+
+std::optional<int> Supervisor::bind(const Call& call, const platform::Descriptor& socket,
+                                    const SocketFacts& facts, const Address& address, const Task& task,
+                                    Binder& binder) {
+    Bound wanted;
+    wanted.application = callers_.application(call.thread);
     if (!listener_.is_waiting(call.id)) return std::nullopt;
-    if (!task) return task.error();
-    ebpf_sock_addr_context context = context_of(address, attach, facts);
-    if (const int refused = chain.run(context, as_told(*task)); refused != 0) return refused;
-    write_address(context, attach, address);
+    wanted.task = task;
+    wanted.address = address;
+    wanted.protocol = short_protocol(facts.protocol);
+    if (const int refused = points_->bind().decide(wanted); refused != 0) return refused;
+    // It is remembered first, so that no end of a bind can be missed.
+    const auto bound = bound_.add(socket, facts.network, wanted);
+    const int result =
+        bound ? binder.bind(socket, facts.network, (*bound)->address, call.thread) : bound.error();
+    if (result != 0) {
+        if (bound) bound_.remove(socket);
+        points_->bind().tell_unbound(wanted);
+        return result;
+    }
+    read_name(socket, (*bound)->address);
+    points_->bind().tell_bound(**bound);
     return 0;
 }
 
@@ -140,10 +175,10 @@ std::optional<int> Supervisor::decide(const Call& call, spec::AttachType attach,
 // same to do so.
 void Supervisor::carry_out_other(const Call& call, platform::Descriptor socket, const SocketFacts& facts) {
     const auto answer = [&](int result) { listener_.answer(call.id, result); };
-    const auto task = read_task(call.thread);
+    const auto status = read_status(call.thread);
     if (!listener_.is_waiting(call.id)) return;
-    if (!task) return answer(task.error());
-    if (task->threads == 1) return listener_.let_continue(call.id);
+    if (!status) return answer(status.error());
+    if (status->threads == 1) return listener_.let_continue(call.id);
 
     const auto address =
         read_address(call.thread, call.arguments[1], static_cast<std::int32_t>(call.arguments[2]));
@@ -160,9 +195,9 @@ void Supervisor::carry_out_other(const Call& call, platform::Descriptor socket, 
         return connect_and_answer(listener_, connection, std::atomic<bool>(false));
     }
     if (fchdir(folder.number()) != 0) return answer(-errno);
-    umask(task->umask);
+    umask(status->umask);
     const auto* bytes = reinterpret_cast<const sockaddr*>(&address->bytes);
-    answer(bind(socket.number(), bytes, address->length) == 0 ? 0 : -errno);
+    answer(::bind(socket.number(), bytes, address->length) == 0 ? 0 : -errno);
 }
 
 }  // namespace ebpf::hooks::socket

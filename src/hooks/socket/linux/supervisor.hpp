@@ -2,41 +2,28 @@
 // The supervisor of a hooked process tree: a thread that decides on its calls and carries them out.
 #pragma once
 
-#include <array>
-#include <bit>
 #include <optional>
 #include <thread>
 
-#include "hooks/socket/linux/chain.hpp"
+#include "hooks/socket/linux/bound_sockets.hpp"
+#include "hooks/socket/linux/callers.hpp"
 #include "hooks/socket/linux/connect_pool.hpp"
 #include "hooks/socket/linux/notification.hpp"
+#include "hooks/socket/linux/points.hpp"
 #include "hooks/socket/linux/rights.hpp"
 #include "hooks/socket/linux/target.hpp"
 #include "spec/programs.hpp"
 
 namespace ebpf::hooks::socket {
 
-/// The chains of all attach types.
-class Chains {
-  public:
-    Chain& at(spec::AttachType type) {
-        return chains_[static_cast<std::size_t>(std::countr_zero(spec::attach_bit(type)))];
-    }
-
-  private:
-    static constexpr std::size_t kCount =
-        1 + static_cast<std::size_t>(std::countr_zero(spec::attach_bit(spec::AttachType::Inet6Connect)));
-    std::array<Chain, kCount> chains_;
-};
-
 /// Answers the calls of one tree until its last process has ended.
 /// A call is decided on our copy of its address and carried out with that copy on the caller's own socket,
 /// which we hold: what the caller's memory or descriptors become meanwhile changes nothing.
 class Supervisor {
   public:
-    /// Takes the listener of the tree's filter and starts the thread. `chains` and `ledger`, if there is one,
+    /// Takes the listener of the tree's filter and starts the thread. `points` and `ledger`, if there is one,
     /// must outlive it.
-    Supervisor(platform::Descriptor listener, Chains& chains, const Ledger* ledger = nullptr);
+    Supervisor(platform::Descriptor listener, Points& points, const Ledger* ledger = nullptr);
     /// Ends the thread and closes the listener: what still runs gets ENOSYS.
     ~Supervisor();
     Supervisor(const Supervisor&) = delete;
@@ -44,20 +31,31 @@ class Supervisor {
 
   private:
     void serve();
-    /// Waits for a call. False: there will be none.
+    /// Waits for a call, telling of sockets that are closed meanwhile. False: there will be none.
     bool wait();
+    /// Tells the bind program of sockets that are closed, or of all that are left.
+    void tell_closed();
+    void tell_all_closed();
     void handle(const Call& call, Binder& binder);
     void carry_out(const Call& call, Binder& binder);
-    /// Runs the programs of the address's hook, and makes it what they left. Returns 0 or a negative errno;
-    /// nothing: the caller has gone.
-    std::optional<int> decide(const Call& call, spec::AttachType attach, const SocketFacts& facts,
-                              Address& address);
+    /// What decides on a call; nullptr: no program.
+    struct Programs {
+        Chain* chain = nullptr;
+        BindPoint* bind = nullptr;
+        [[nodiscard]] bool is_any() const { return chain != nullptr || bind != nullptr; }
+    };
+    Programs programs_for(Operation operation, const Route& way);
+    /// Binds if the bind program permits. Returns 0 or a negative errno; nothing: the caller has gone.
+    std::optional<int> bind(const Call& call, const platform::Descriptor& socket, const SocketFacts& facts,
+                            const Address& address, const Task& task, Binder& binder);
     /// A call on a socket that has no internet addresses.
     void carry_out_other(const Call& call, platform::Descriptor socket, const SocketFacts& facts);
 
     Listener listener_;
-    Chains* chains_;
+    Callers callers_;  ///< the thread's
+    Points* points_;
     platform::Descriptor end_;  ///< an eventfd
+    BoundSockets bound_;        ///< the thread's
     bool has_folder_ = false;   ///< the thread's working folder is its own
     ConnectPool pool_;
     std::thread thread_;

@@ -21,7 +21,7 @@ using platform::Descriptor;
 constexpr unsigned kPidfdThread = O_EXCL;  // since Linux 6.9
 constexpr int kNetworkCookie = 71;         // SO_NETNS_COOKIE, since Linux 5.14
 
-std::expected<std::string, int> read_status(int thread) {
+std::expected<std::string, int> status_text(int thread) {
     const Descriptor file(open(fmt::format("/proc/{}/status", thread).c_str(), O_RDONLY | O_CLOEXEC));
     if (!file.is_open()) return std::unexpected(-ESRCH);
     std::string text(4096, '\0');
@@ -59,13 +59,6 @@ T number(std::string_view text, int base = 10) {
     return value;
 }
 
-Descriptor open_process(int thread) {
-    const long direct = syscall(SYS_pidfd_open, thread, kPidfdThread);
-    if (direct >= 0 || errno != EINVAL) return Descriptor(static_cast<int>(direct));
-    const auto task = read_task(thread);  // threads of a process share their descriptors, mostly
-    return Descriptor(task ? static_cast<int>(syscall(SYS_pidfd_open, task->process, 0)) : -1);
-}
-
 std::expected<int, int> option(const Descriptor& socket, int name) {
     int value = 0;
     socklen_t size = sizeof value;
@@ -75,10 +68,11 @@ std::expected<int, int> option(const Descriptor& socket, int name) {
 
 }  // namespace
 
-std::expected<Task, int> read_task(int thread) {
-    const auto status = read_status(thread);
+std::expected<TaskStatus, int> read_status(int thread) {
+    const auto status = status_text(thread);
     if (!status) return std::unexpected(status.error());
-    Task task;
+    TaskStatus all;
+    Task& task = all.task;
     task.thread = thread;
     task.process = number<int>(field(*status, "Tgid"));
     task.uid = number<std::uint32_t>(field(*status, "Uid"));
@@ -92,15 +86,15 @@ std::expected<Task, int> read_task(int thread) {
     const auto signals = [&](std::string_view name) {
         return number<std::uint64_t>(field(*status, name), 16);
     };
-    task.threads = number<int>(field(*status, "Threads"));
-    task.umask = number<unsigned>(field(*status, "Umask"), 8);
+    all.threads = number<int>(field(*status, "Threads"));
+    all.umask = number<unsigned>(field(*status, "Umask"), 8);
     for (const std::string_view name : {"Uid", "Gid", "Groups"})
-        task.credentials.append(line(*status, name)).append("\n");
+        all.credentials.append(line(*status, name)).append("\n");
     // What is sent to a process of several threads may be another one's: a system call that is told to start
     // again is only started again by the kernel if its own thread has a signal.
-    const std::uint64_t shared = task.threads == 1 ? signals("ShdPnd") : 0;
-    task.deliverable_signals = (signals("SigPnd") | shared) & ~signals("SigBlk");
-    return task;
+    const std::uint64_t shared = all.threads == 1 ? signals("ShdPnd") : 0;
+    all.deliverable_signals = (signals("SigPnd") | shared) & ~signals("SigBlk");
+    return all;
 }
 
 bool has_our_user_namespace(int thread) {
@@ -112,12 +106,12 @@ bool has_our_files(int thread) {
            is_same_file("/", fmt::format("/proc/{}/root/", thread));
 }
 
-std::expected<Descriptor, int> take_descriptor(int thread, int fd) {
-    const Descriptor process = open_process(thread);
-    if (!process.is_open()) return std::unexpected(-EPERM);
-    const long taken = syscall(SYS_pidfd_getfd, process.number(), fd, 0);
-    if (taken < 0) return std::unexpected(-errno);
-    return Descriptor(static_cast<int>(taken));
+Descriptor open_task(int thread) {
+    const long direct = syscall(SYS_pidfd_open, thread, kPidfdThread);
+    if (direct >= 0 || errno != EINVAL) return Descriptor(static_cast<int>(direct));
+    const auto status = read_status(thread);  // threads of a process share their descriptors, mostly
+    if (!status) errno = -status.error();
+    return Descriptor(status ? static_cast<int>(syscall(SYS_pidfd_open, status->task.process, 0)) : -1);
 }
 
 std::expected<Address, int> read_address(int thread, std::uint64_t pointer, std::int32_t length) {
@@ -132,6 +126,13 @@ std::expected<Address, int> read_address(int thread, std::uint64_t pointer, std:
     if (copied < 0) return std::unexpected(-errno);
     if (copied != length) return std::unexpected(-EFAULT);
     return address;
+}
+
+void read_name(const Descriptor& socket, Address& address) {
+    Address told;
+    told.length = sizeof told.bytes;
+    if (getsockname(socket.number(), reinterpret_cast<sockaddr*>(&told.bytes), &told.length) == 0)
+        address = told;
 }
 
 std::expected<SocketFacts, int> read_facts(const Descriptor& socket) {

@@ -19,24 +19,27 @@ struct Task {
     std::uint32_t uid = 0;
     std::uint32_t gid = 0;
     std::array<char, 16> name{};  ///< ends with NUL
+};
 
+/// More of it, which costs the kernel more to tell.
+struct TaskStatus {
+    Task task;
     int threads = 0;                        ///< of its process
     unsigned umask = 0;                     ///< for files that it makes
     std::uint64_t deliverable_signals = 0;  ///< those that wait for the thread and that it lets through
     std::string credentials;                ///< user and group ids of every kind, as text to compare
 };
 
-/// Reads who `thread` is. Errors: negative errno.
-std::expected<Task, int> read_task(int thread);
+/// Reads all of it from /proc. Errors: negative errno.
+std::expected<TaskStatus, int> read_status(int thread);
 
 /// Whether capabilities of `thread` mean what ours mean: same user namespace.
 bool has_our_user_namespace(int thread);
 /// Whether `thread` sees the files that we see: same root, same mounts.
 bool has_our_files(int thread);
 
-/// Opens the caller's descriptor `fd`: the same open file. Errors: negative errno, as the caller shall see
-/// it.
-std::expected<platform::Descriptor, int> take_descriptor(int thread, int fd);
+/// Opens `thread` itself (a pidfd), or, before Linux 6.9, its process. Not open: errno tells why.
+platform::Descriptor open_task(int thread);
 
 /// Copies an address from the caller's memory. Errors: negative errno, as the kernel gives it for bad
 /// addresses.
@@ -49,6 +52,9 @@ struct SocketFacts {
     int protocol = 0;
     std::uint64_t network = 0;  ///< cookie of its network namespace; 0: the kernel does not tell
 };
+
+/// Reads the address that `socket` has. It stays if the kernel does not tell.
+void read_name(const platform::Descriptor& socket, Address& address);
 
 /// Errors: -ENOTSOCK and others, as the caller shall see them.
 std::expected<SocketFacts, int> read_facts(const platform::Descriptor& socket);

@@ -86,10 +86,10 @@ Result<std::uint32_t> Trees::add(const TreeOffer& offer) {
     return last_;
 }
 
-std::shared_ptr<Chains> Trees::chains_of(std::uint32_t tree) {
+std::shared_ptr<Points> Trees::points_of(std::uint32_t tree) {
     const std::lock_guard guard(mutex_);
     const auto found = trees_.find(tree);
-    return found == trees_.end() ? nullptr : found->second->chains;
+    return found == trees_.end() ? nullptr : found->second->points;
 }
 
 Result<void> Trees::serve(std::uint32_t number, std::shared_ptr<void> held) {
@@ -106,7 +106,7 @@ Result<void> Trees::serve(std::uint32_t number, std::shared_ptr<void> held) {
             if (!changed_.is_open()) return refused("eventfd");
             watcher_ = std::thread([this] { watch(); });
         }
-        tree.supervisor.emplace(std::move(own), *tree.chains, &*tree.ledger);
+        tree.supervisor.emplace(std::move(own), *tree.points, &*tree.ledger);
     } catch (const std::system_error& error) {
         return fail(Status::Environment, fmt::format("process tree: no thread: {}", error.code().message()));
     }

@@ -12,6 +12,7 @@
 #include "base/error.hpp"
 #include "hooks/socket/hooks.hpp"
 #include "hooks/socket/linux/ledger.hpp"
+#include "hooks/socket/linux/points.hpp"
 #include "hooks/socket/linux/supervisor.hpp"
 #include "platform/linux/descriptor.hpp"
 
@@ -27,17 +28,17 @@ class Trees {
 
     Result<std::uint32_t> add(const TreeOffer& offer);
     /// Returns the programs of a tree, or nullptr.
-    [[nodiscard]] std::shared_ptr<Chains> chains_of(std::uint32_t tree);
+    [[nodiscard]] std::shared_ptr<Points> points_of(std::uint32_t tree);
     Result<void> serve(std::uint32_t tree, std::shared_ptr<void> held);
     void drop(std::uint32_t tree);
     void drop_all();
 
   private:
-    /// Destroyed from the end: the supervisor first, then what was held, which still needs the chains.
+    /// Destroyed from the end: the supervisor first, then what was held, which still needs the points.
     struct Tree {
         platform::Descriptor listener;
         std::optional<Ledger> ledger;
-        std::shared_ptr<Chains> chains = std::make_shared<Chains>();
+        std::shared_ptr<Points> points = std::make_shared<Points>();
         std::shared_ptr<void> held;
         std::optional<Supervisor> supervisor;
     };

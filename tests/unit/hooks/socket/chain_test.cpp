@@ -15,10 +15,10 @@ struct FakeLink {
     std::function<std::uint64_t(ebpf_sock_addr_context&)> program;
     int runs = 0;
     bool is_short_of_memory = false;
-    const ebpf_task* task = nullptr;  ///< for whom it ran
+    ebpf_task task{};  ///< for whom it ran
 };
 
-constexpr ebpf_task kTask{.pid_tgid = 1, .uid_gid = 2, .name = "caller"};
+constexpr Task kTask{.thread = 8, .process = 7, .uid = 6, .gid = 5, .name = {"caller"}};
 
 /// What a chain calls of a runtime.
 ebpf_hook_dispatch make_dispatch() {
@@ -31,7 +31,7 @@ ebpf_hook_dispatch make_dispatch() {
     };
     dispatch.thread_leave = [](ebpf_hook_thread*) {};
     dispatch.run_for = [](ebpf_hook_thread* thread, const ebpf_task* task) {
-        reinterpret_cast<FakeLink*>(thread)->task = task;
+        reinterpret_cast<FakeLink*>(thread)->task = *task;
     };
     dispatch.batch_begin = [](ebpf_hook_thread*) {};
     dispatch.batch_end = [](ebpf_hook_thread*) {};
@@ -65,7 +65,9 @@ TEST(Chain, AllRunInOrderAndOneDenialIsEnough) {
     ebpf_sock_addr_context context{};
     EXPECT_EQ(chain.run(context, kTask), -EPERM);
     EXPECT_EQ(second.runs, 1) << "a program that only counts must not miss a refused call";
-    EXPECT_EQ(first.task, &kTask);
+    EXPECT_EQ(first.task.pid_tgid, 0x0000'0007'0000'0008U);
+    EXPECT_EQ(first.task.uid_gid, 0x0000'0005'0000'0006U);
+    EXPECT_STREQ(first.task.name, "caller");
     EXPECT_EQ(attachments[0]->denials, 1U);
     EXPECT_EQ(attachments[0]->changes, 1U);
     EXPECT_EQ(attachments[1]->denials, 0U);

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT
+#include "hooks/socket/linux/attachment.hpp"
+
+#include <algorithm>
+#include <cerrno>
+
+namespace ebpf::hooks::socket {
+
+ebpf_task as_told(const Task& task) {
+    const auto both = [](std::uint32_t upper, std::uint32_t lower) {
+        return std::uint64_t{upper} << 32U | lower;
+    };
+    ebpf_task told{};
+    told.pid_tgid = both(static_cast<std::uint32_t>(task.process), static_cast<std::uint32_t>(task.thread));
+    told.uid_gid = both(task.gid, task.uid);
+    static_assert(sizeof told.name == sizeof task.name);
+    std::copy(task.name.begin(), task.name.end(), told.name);
+    return told;
+}
+
+std::int64_t run_once(Attachment& attachment, const ebpf_task& task, void* context) {
+    const ebpf_hook_dispatch& dispatch = *attachment.dispatch;
+    ebpf_hook_thread* thread = nullptr;
+    if (dispatch.thread_enter(attachment.link, &thread) != 0) return -ENOMEM;
+    dispatch.run_for(thread, &task);
+    dispatch.batch_begin(thread);
+    const std::uint64_t result = dispatch.invoke(attachment.link, thread, context);
+    dispatch.batch_end(thread);
+    dispatch.thread_leave(thread);
+    count(attachment.calls);
+    return static_cast<std::uint32_t>(result);
+}
+
+}  // namespace ebpf::hooks::socket
