@@ -80,16 +80,15 @@ void BoundSockets::open() {
     entries_ = Descriptor(epoll_create1(EPOLL_CLOEXEC));
     messages_ = open_messages();
     if (!messages_.is_open()) return;
-    const auto facts = read_facts(messages_);
-    network_ = facts ? facts->network : 0;
+    network_ = network_of(messages_);
 }
 
-std::expected<Bound*, int> BoundSockets::add(const Descriptor& socket, std::uint64_t network, Bound bound) {
+std::expected<Bound*, int> BoundSockets::add(const Descriptor& socket, Bound bound) {
     if (!entries_.is_open()) open();
     const auto cookie = cookie_of(socket);
     if (!cookie) return std::unexpected(-ENOTSUP);
-    const bool is_announced = network != 0 && network == network_ &&
-                              (bound.protocol == IPPROTO_TCP || bound.protocol == IPPROTO_UDP);
+    const bool has_message = bound.protocol == IPPROTO_TCP || bound.protocol == IPPROTO_UDP;
+    const bool is_announced = has_message && network_ != 0 && network_of(socket) == network_;
     const auto [place, is_new] = sockets_.try_emplace(*cookie, Entry{std::move(bound), is_announced});
     if (!is_new) return std::unexpected(-EINVAL);
     epoll_event event{};

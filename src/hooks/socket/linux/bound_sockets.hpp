@@ -34,10 +34,10 @@ struct Bound {
 /// Threads: one.
 class BoundSockets {
   public:
-    /// Remembers `socket`, in the network namespace `network`, and returns what it remembers, valid until it
+    /// Remembers `socket` and returns what it remembers, valid until it
     /// is forgotten. Errors, negative: EINVAL - it is remembered already, thus bound; others - the kernel
     /// takes no more. Throws bad_alloc.
-    std::expected<Bound*, int> add(const platform::Descriptor& socket, std::uint64_t network, Bound bound);
+    std::expected<Bound*, int> add(const platform::Descriptor& socket, Bound bound);
     /// Forgets `socket`, which add() took, and returns what was remembered.
     Bound remove(const platform::Descriptor& socket);
     /// Forgets a socket, closed or not, and returns what was remembered; nothing: there is none.

@@ -52,32 +52,20 @@ std::optional<Clock::time_point> deadline_of(const platform::Descriptor& socket)
 
 }  // namespace
 
-void connect_and_answer(const Listener& listener, const Connection& connection,
-                        const std::atomic<bool>& is_ending) {
-    if (connection.folder.is_open() && fchdir(connection.folder.number()) != 0) {
-        listener.answer(connection.call, -errno);
-        return;
-    }
+std::optional<int> connect_now(const Listener& listener, const Connection& connection,
+                               const std::atomic<bool>& is_ending) {
+    if (connection.folder.is_open() && fchdir(connection.folder.number()) != 0) return -errno;
     const auto deadline = deadline_of(connection.socket);
     const auto* address = reinterpret_cast<const sockaddr*>(&connection.address.bytes);
     // Connecting again goes on waiting for the same connection.
     while (connect(connection.socket.number(), address, connection.address.length) != 0) {
-        if (errno != EINTR) {
-            listener.answer(connection.call, -errno);
-            return;
-        }
-        if (is_ending.load() || !listener.is_waiting(connection.call)) return;
+        if (errno != EINTR) return -errno;
+        if (is_ending.load() || !listener.is_waiting(connection.call)) return std::nullopt;
         const auto status = read_status(connection.thread);
-        if (status && status->deliverable_signals != 0) {
-            listener.answer(connection.call, -kRestart);
-            return;
-        }
-        if (deadline && Clock::now() >= *deadline) {
-            listener.answer(connection.call, -EINPROGRESS);
-            return;
-        }
+        if (status && status->deliverable_signals != 0) return -kRestart;
+        if (deadline && Clock::now() >= *deadline) return -EINPROGRESS;
     }
-    listener.answer(connection.call, 0);
+    return 0;
 }
 
 void ConnectPool::start(Connection connection) {
@@ -131,13 +119,13 @@ void ConnectPool::work(Worker& worker) {
             if (worker.is_busy) --busy_;
             return;
         }
-        const Connection connection = *std::exchange(worker.connection, std::nullopt);
+        Connection connection = *std::exchange(worker.connection, std::nullopt);
         lock.unlock();
-        if (connection.folder.is_open() && !has_folder) {
-            listener_->answer(connection.call, -EPERM);
-        } else {
-            connect_and_answer(*listener_, connection, is_ending_);
-        }
+        const std::optional<int> result = connection.folder.is_open() && !has_folder
+                                              ? -EPERM
+                                              : connect_now(*listener_, connection, is_ending_);
+        connection.socket.reset();
+        if (result) listener_->answer(connection.call, *result);
         lock.lock();
         worker.is_busy = false;
         --busy_;

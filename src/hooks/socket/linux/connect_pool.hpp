@@ -28,13 +28,13 @@ struct Connection {
     platform::Descriptor folder;  ///< where a relative path starts, for sockets that have paths
 };
 
-/// Connects `connection` and answers its call; waits as long as the kernel would let the caller wait.
-/// Requires: the thread shares its working folder with no other (unshare_folder()) if there is a folder.
-/// The thread must be woken with wake_signal() from time to time: it then looks whether the caller still
-/// waits or has a signal to handle, which ends a connect() (EINTR) or starts it again, as if the kernel had
-/// been interrupted. Returns without an answer when the caller has gone, or when `is_ending` was set.
-void connect_and_answer(const Listener& listener, const Connection& connection,
-                        const std::atomic<bool>& is_ending);
+/// Connects `connection`; waits as long as the kernel would let the caller wait. Returns what the caller
+/// gets, 0 or a negative errno; nothing: the caller has gone, or `is_ending` was set. Requires: the thread
+/// shares its working folder with no other (unshare_folder()) if there is a folder. The thread must be woken
+/// with wake_signal() from time to time: it then looks whether the caller still waits or has a signal to
+/// handle, which ends a connect() (EINTR) or starts it again, as if the kernel had been interrupted.
+std::optional<int> connect_now(const Listener& listener, const Connection& connection,
+                               const std::atomic<bool>& is_ending);
 
 /// Gives the calling thread a working folder and umask of its own. False: it has none.
 bool unshare_folder();

@@ -44,12 +44,6 @@ bool may_bind_low(int thread) {
     return data && ((*data)[kWord].effective & kBit) != 0;
 }
 
-std::uint64_t our_network() {
-    const platform::Descriptor socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-    const auto facts = read_facts(socket);
-    return facts ? facts->network : 0;
-}
-
 /// Source: Linux Documentation/networking/ip-sysctl.rst, ip_unprivileged_port_start.
 int first_free_port() {
     std::ifstream file("/proc/sys/net/ipv4/ip_unprivileged_port_start");
@@ -64,7 +58,9 @@ int bind_now(const platform::Descriptor& socket, const Address& address) {
 
 }  // namespace
 
-Binder::Binder() : network_(our_network()), first_free_port_(first_free_port()) {
+Binder::Binder()
+    : network_(network_of(platform::Descriptor(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)))),
+      first_free_port_(first_free_port()) {
     const auto own = capabilities_of(0);
     has_right_ = own && ((*own)[kWord].permitted & kBit) != 0;
     is_without_ = set_effective(false);
@@ -85,12 +81,17 @@ bool Binder::is_like_us(int thread) {
     return true;
 }
 
-int Binder::bind(const platform::Descriptor& socket, std::uint64_t network, const Address& address,
-                 int thread) {
+int Binder::bind(const platform::Descriptor& socket, const Address& address, int thread) {
     if (!is_without_) return -EACCES;  // what we would do would be done with our rights
-    const bool is_ours = network != 0 && network == network_;
     const std::uint16_t port = port_of(address);
-    if (port == 0 || (is_ours && port >= first_free_port_)) return bind_now(socket, address);
+    if (port == 0) return bind_now(socket, address);
+    if (port >= kFirstFreePort) {  // free nearly everywhere
+        const int result = bind_now(socket, address);
+        if (result != -EACCES) return result;
+    }
+    const std::uint64_t network = network_of(socket);
+    const bool is_ours = network != 0 && network == network_;
+    if (is_ours && port >= first_free_port_) return bind_now(socket, address);
     const bool has_right = may_bind_low(thread);
     if (!has_right && !is_ours && port < kFirstFreePort) return -EACCES;
     const bool needs_right = has_right && has_right_ && has_our_user_namespace(thread);

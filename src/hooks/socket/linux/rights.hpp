@@ -23,8 +23,8 @@ class Binder {
     /// above).
     [[nodiscard]] static bool is_like_us(int thread);
 
-    /// Binds `socket`, in the network namespace `network`, for `thread`. Returns 0 or a negative errno.
-    int bind(const platform::Descriptor& socket, std::uint64_t network, const Address& address, int thread);
+    /// Binds `socket` for `thread`. Returns 0 or a negative errno.
+    int bind(const platform::Descriptor& socket, const Address& address, int thread);
 
   private:
     bool has_right_ = false;     ///< may take the capability

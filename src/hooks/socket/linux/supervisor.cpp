@@ -91,27 +91,29 @@ void Supervisor::serve() {
     tell_all_closed();
 }
 
+// Whoever gets the answer finds that nobody else holds the socket.
 void Supervisor::handle(const Call& call, Binder& binder) {
+    std::optional<int> result;
     try {
-        carry_out(call, binder);
+        result = carry_out(call, binder);
     } catch (const std::bad_alloc&) {
-        listener_.answer(call.id, -ENOMEM);
+        result = -ENOMEM;
     }
+    if (result) listener_.answer(call.id, *result);
 }
 
-void Supervisor::carry_out(const Call& call, Binder& binder) {
-    const auto answer = [&](int result) { listener_.answer(call.id, result); };
-    if (call.number != SYS_bind && call.number != SYS_connect) return answer(-ENOSYS);
+std::optional<int> Supervisor::carry_out(const Call& call, Binder& binder) {
+    if (call.number != SYS_bind && call.number != SYS_connect) return -ENOSYS;
     const Operation operation = call.number == SYS_bind ? Operation::Bind : Operation::Connect;
 
     auto socket = callers_.take_descriptor(call.thread, static_cast<int>(call.arguments[0]));
     // Its thread id stood for the caller if the caller still waits; so is asked once after all that is read
     // by it.
-    if (!socket) return answer(socket.error());
+    if (!socket) return socket.error();
     const auto facts = read_facts(*socket);
-    if (!facts) return answer(facts.error());
+    if (!facts) return facts.error();
     if (const auto decided = route_family(facts->family)) {
-        if (decided->way == Way::Refuse) return answer(decided->error);
+        if (decided->way == Way::Refuse) return decided->error;
         return carry_out_other(call, *std::move(socket), *facts);
     }
     auto address = read_address(call.thread, call.arguments[1], static_cast<std::int32_t>(call.arguments[2]));
@@ -119,23 +121,23 @@ void Supervisor::carry_out(const Call& call, Binder& binder) {
     const auto programs = programs_for(operation, way);
     std::expected<Task, int> task;
     if (programs.is_any()) task = callers_.who(call.thread);
-    if (!listener_.is_waiting(call.id)) return;
-    if (way.way == Way::Refuse) return answer(way.error);
-    if (!task) return answer(task.error());
+    if (!listener_.is_waiting(call.id)) return std::nullopt;
+    if (way.way == Way::Refuse) return way.error;
+    if (!task) return task.error();
     if (programs.chain != nullptr) {
         ebpf_sock_addr_context context = context_of(*address, way.attach, *facts);
-        if (const int refused = programs.chain->run(context, *task); refused != 0) return answer(refused);
+        if (const int refused = programs.chain->run(context, *task); refused != 0) return refused;
         write_address(context, way.attach, *address);
     }
-    if (programs.bind != nullptr) {
-        if (const auto result = bind(call, *socket, *facts, *address, *task, binder)) answer(*result);
-        return;
-    }
-    if (operation == Operation::Bind)
-        return answer(binder.bind(*socket, facts->network, *address, call.thread));
-    Connection connection{call.id, call.thread, *std::move(socket), *address, {}};
-    if (may_wait(facts->type)) return pool_.start(std::move(connection));
-    connect_and_answer(listener_, connection, std::atomic<bool>(false));
+    if (programs.bind != nullptr) return bind(call, *socket, *facts, *address, *task, binder);
+    if (operation == Operation::Bind) return binder.bind(*socket, *address, call.thread);
+    return connect(facts->type, {call.id, call.thread, *std::move(socket), *address, {}});
+}
+
+std::optional<int> Supervisor::connect(int type, Connection connection) {
+    if (!may_wait(type)) return connect_now(listener_, connection, std::atomic<bool>(false));
+    pool_.start(std::move(connection));
+    return std::nullopt;
 }
 
 Supervisor::Programs Supervisor::programs_for(Operation operation, const Route& way) {
@@ -156,9 +158,8 @@ std::optional<int> Supervisor::bind(const Call& call, const platform::Descriptor
     wanted.protocol = short_protocol(facts.protocol);
     if (const int refused = points_->bind().decide(wanted); refused != 0) return refused;
     // It is remembered first, so that no end of a bind can be missed.
-    const auto bound = bound_.add(socket, facts.network, wanted);
-    const int result =
-        bound ? binder.bind(socket, facts.network, (*bound)->address, call.thread) : bound.error();
+    const auto bound = bound_.add(socket, wanted);
+    const int result = bound ? binder.bind(socket, (*bound)->address, call.thread) : bound.error();
     if (result != 0) {
         if (bound) bound_.remove(socket);
         points_->bind().tell_unbound(wanted);
@@ -173,31 +174,30 @@ std::optional<int> Supervisor::bind(const Call& call, const platform::Descriptor
 // waits, its descriptors stay what they are (see the filter), and the kernel carries the call out. With more
 // threads another one could put an internet socket in the place; so it is carried out here, where it is the
 // same to do so.
-void Supervisor::carry_out_other(const Call& call, platform::Descriptor socket, const SocketFacts& facts) {
-    const auto answer = [&](int result) { listener_.answer(call.id, result); };
+std::optional<int> Supervisor::carry_out_other(const Call& call, platform::Descriptor socket,
+                                               const SocketFacts& facts) {
     const auto status = read_status(call.thread);
-    if (!listener_.is_waiting(call.id)) return;
-    if (!status) return answer(status.error());
-    if (status->threads == 1) return listener_.let_continue(call.id);
+    if (!listener_.is_waiting(call.id)) return std::nullopt;
+    if (!status) return status.error();
+    if (status->threads == 1) {
+        listener_.let_continue(call.id);
+        return std::nullopt;
+    }
 
     const auto address =
         read_address(call.thread, call.arguments[1], static_cast<std::int32_t>(call.arguments[2]));
-    if (!address) return answer(address.error());
-    if (!has_folder_ || !has_our_files(call.thread) || !Binder::is_like_us(call.thread))
-        return answer(-EPERM);
+    if (!address) return address.error();
+    if (!has_folder_ || !has_our_files(call.thread) || !Binder::is_like_us(call.thread)) return -EPERM;
     platform::Descriptor folder(
         open(fmt::format("/proc/{}/cwd", call.thread).c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-    if (!listener_.is_waiting(call.id)) return;
-    if (!folder.is_open()) return answer(-EPERM);
-    if (call.number == SYS_connect) {
-        Connection connection{call.id, call.thread, std::move(socket), *address, std::move(folder)};
-        if (may_wait(facts.type)) return pool_.start(std::move(connection));
-        return connect_and_answer(listener_, connection, std::atomic<bool>(false));
-    }
-    if (fchdir(folder.number()) != 0) return answer(-errno);
+    if (!listener_.is_waiting(call.id)) return std::nullopt;
+    if (!folder.is_open()) return -EPERM;
+    if (call.number == SYS_connect)
+        return connect(facts.type, {call.id, call.thread, std::move(socket), *address, std::move(folder)});
+    if (fchdir(folder.number()) != 0) return -errno;
     umask(status->umask);
     const auto* bytes = reinterpret_cast<const sockaddr*>(&address->bytes);
-    answer(::bind(socket.number(), bytes, address->length) == 0 ? 0 : -errno);
+    return ::bind(socket.number(), bytes, address->length) == 0 ? 0 : -errno;
 }
 
 }  // namespace ebpf::hooks::socket

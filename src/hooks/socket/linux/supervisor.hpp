@@ -37,7 +37,10 @@ class Supervisor {
     void tell_closed();
     void tell_all_closed();
     void handle(const Call& call, Binder& binder);
-    void carry_out(const Call& call, Binder& binder);
+    /// Returns the call's result, 0 or a negative errno; nothing: it is answered elsewhere, or the caller has
+    /// gone. So do the functions below.
+    std::optional<int> carry_out(const Call& call, Binder& binder);
+    std::optional<int> connect(int type, Connection connection);
     /// What decides on a call; nullptr: no program.
     struct Programs {
         Chain* chain = nullptr;
@@ -45,11 +48,12 @@ class Supervisor {
         [[nodiscard]] bool is_any() const { return chain != nullptr || bind != nullptr; }
     };
     Programs programs_for(Operation operation, const Route& way);
-    /// Binds if the bind program permits. Returns 0 or a negative errno; nothing: the caller has gone.
+    /// Binds if the bind program permits.
     std::optional<int> bind(const Call& call, const platform::Descriptor& socket, const SocketFacts& facts,
                             const Address& address, const Task& task, Binder& binder);
     /// A call on a socket that has no internet addresses.
-    void carry_out_other(const Call& call, platform::Descriptor socket, const SocketFacts& facts);
+    std::optional<int> carry_out_other(const Call& call, platform::Descriptor socket,
+                                       const SocketFacts& facts);
 
     Listener listener_;
     Callers callers_;  ///< the thread's

@@ -141,11 +141,14 @@ std::expected<SocketFacts, int> read_facts(const Descriptor& socket) {
     const auto type = option(socket, SO_TYPE);
     const auto protocol = option(socket, SO_PROTOCOL);
     if (!type || !protocol) return std::unexpected(-EINVAL);
-    SocketFacts facts{*family, *type, *protocol, 0};
-    socklen_t size = sizeof facts.network;
-    if (getsockopt(socket.number(), SOL_SOCKET, kNetworkCookie, &facts.network, &size) != 0)
-        facts.network = 0;
-    return facts;
+    return SocketFacts{*family, *type, *protocol};
+}
+
+std::uint64_t network_of(const Descriptor& socket) {
+    std::uint64_t network = 0;
+    socklen_t size = sizeof network;
+    const bool is_told = getsockopt(socket.number(), SOL_SOCKET, kNetworkCookie, &network, &size) == 0;
+    return is_told ? network : 0;
 }
 
 }  // namespace ebpf::hooks::socket

@@ -50,7 +50,6 @@ struct SocketFacts {
     int family = 0;
     int type = 0;
     int protocol = 0;
-    std::uint64_t network = 0;  ///< cookie of its network namespace; 0: the kernel does not tell
 };
 
 /// Reads the address that `socket` has. It stays if the kernel does not tell.
@@ -58,5 +57,7 @@ void read_name(const platform::Descriptor& socket, Address& address);
 
 /// Errors: -ENOTSOCK and others, as the caller shall see them.
 std::expected<SocketFacts, int> read_facts(const platform::Descriptor& socket);
+/// The cookie of the network namespace of `socket`; 0: the kernel does not tell.
+std::uint64_t network_of(const platform::Descriptor& socket);
 
 }  // namespace ebpf::hooks::socket
