@@ -114,6 +114,24 @@ class Bind(unittest.TestCase):
             wait_for_port(5011).close()
             self.assertEqual(server.wait(timeout=10), 0)
 
+    @unittest.skipUnless(shutil.which("curl"), "there is no curl")
+    def test_curl(self):
+        with socket.create_server(("127.0.0.1", 8081)) as server:
+            redirected = subprocess.Popen(hooked("curl", "-sS", "http://127.0.0.1:8080/", redirects={8080: 8081}),
+                                          stdout=subprocess.PIPE, text=True)
+            server.settimeout(10)
+            with server.accept()[0] as connection:
+                connection.recv(1000)
+                connection.sendall(b"HTTP/1.0 200 OK\r\n\r\nredirected")
+            self.assertEqual(redirected.communicate(timeout=10)[0], "redirected")
+
+    def test_static_program(self):
+        done = run_hooked(f"{PROBE}_static", "odd")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertRegex(done.stdout, "^odd bound=[0-9]+$")
+        doors = run_hooked(f"{PROBE}_static", "doors", "6000")
+        self.assertIn("bind EPERM", doors.stdout)
+
     def test_children_and_threads(self):
         code = """
 import os, socket, threading
