@@ -54,10 +54,9 @@ constexpr const char* kAttachText =
     "HOOK := bind | connect\n"
     "PROG := pinned:PATH | id:N | name:NAME | tag:TAG | FILE.o[:PROGRAM]\n"
     "The process must be yours, unless you are root, and not be confined by seccomp or Landlock. It is "
-    "stopped for about "
-    "a\n"
-    "millisecond, cannot be taken off the hook again, and cannot gain privileges by executing a file from "
-    "then on.";
+    "stopped for "
+    "a moment,\n"
+    "cannot be taken off the hook again, and cannot gain privileges by executing a file from then on.";
 
 void add_options(CLI::App& app, Invocation& invocation) {
     app.add_flag("-j,--json", invocation.is_json, "print JSON, in bpftool's shape");

@@ -98,13 +98,13 @@ struct HookedProcess {
     std::optional<Error> objection;  ///< there is a way around it: calls had better be let through
 };
 
-/// Puts the filter into all threads of a running process, which goes on as it was, after a stop of less than
-/// a millisecond. It cannot be taken off again, and the process cannot gain privileges by executing files
-/// from then on. What is done to the process in the stop is undone by this thread: if that is killed then,
-/// the process goes on with wrong registers. Requires: the calling process has one thread, SIGCHLD blocked.
-/// Errors, with nothing changed: NotFound; NoPermission - another user's, or untraceable; Busy - confined by
-/// seccomp or Landlock already, traced, or stopped; NotSupported - a 32-bit program, other namespaces,
-/// io_uring, shared descriptors.
+/// Puts the filter into all threads of a running process, which is stopped for a moment and goes on as it
+/// was. It cannot be taken off again, and the process cannot gain privileges by executing files from then on.
+/// What is done to the process in the stop is undone by this thread: if that is killed then, the process goes
+/// on with wrong registers. Requires: the calling process has one thread, SIGCHLD blocked. Errors, with
+/// nothing changed: NotFound; NoPermission - another user's, or untraceable; Busy - confined by seccomp or
+/// Landlock already, traced, or stopped; NotSupported - a 32-bit program, other namespaces, io_uring, shared
+/// descriptors.
 Result<HookedProcess> hook_running(int process);
 
 }  // namespace ebpf::hooks::socket

@@ -24,8 +24,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr std::chrono::seconds kMostWait{2};
-constexpr int kCallStop = SIGTRAP | 0x80;  // as PTRACE_O_TRACESYSGOOD marks it
+constexpr std::chrono::seconds kMostWait{2};         // for a process to stop
+constexpr std::chrono::seconds kMostWaitInside{60};  // for a call: there is no good way to give up then
+constexpr int kCallStop = SIGTRAP | 0x80;            // as PTRACE_O_TRACESYSGOOD marks it
 
 std::unexpected<Error> refused(int process, const char* what) {
     const Status status = errno == EPERM   ? Status::NoPermission
@@ -54,6 +55,37 @@ Result<std::uint64_t> find_instruction(int process) {
     return fail(
         Status::NotSupported,
         fmt::format("process {}: the kernel's code page (vdso) has no system call instruction", process));
+}
+
+/// Source: Linux include/uapi/linux/rseq.h, include/uapi/linux/ptrace.h.
+struct CriticalSection {
+    std::uint32_t version;
+    std::uint32_t flags;
+    std::uint64_t start;
+    std::uint64_t bytes;
+    std::uint64_t abort;
+};
+constexpr std::uint64_t kSectionInArea = 8;  // in struct rseq: the address of the section
+
+template <typename T>
+bool read_memory(int process, std::uint64_t address, T& value) {
+    const iovec to{&value, sizeof value};
+    const iovec from{reinterpret_cast<void*>(address), sizeof value};
+    return process_vm_readv(process, &to, 1, &from, 1, 0) == sizeof value;
+}
+
+/// A thread that is interrupted in a restartable sequence goes on where it handles that. The kernel sees to
+/// it when it goes back to the sequence; to our calls it would not look so, so it is seen to here.
+void leave_sequence(int process, Registers& registers) {
+    struct __ptrace_rseq_configuration area{};
+    const long size = ptrace(PTRACE_GET_RSEQ_CONFIGURATION, process, sizeof area, &area);
+    if (size < 0 || area.rseq_abi_pointer == 0) return;
+    std::uint64_t address = 0;
+    CriticalSection section{};
+    if (!read_memory(process, area.rseq_abi_pointer + kSectionInArea, address) || address == 0) return;
+    if (!read_memory(process, address, section)) return;
+    Place& place = place_of(registers);
+    if (place - section.start < section.bytes) place = section.abort;
 }
 
 void wait_for_signal(std::chrono::milliseconds most) {
@@ -89,7 +121,7 @@ Borrowed::~Borrowed() {
 
 /// Returns the status of the next stop.
 Result<int> Borrowed::next_stop() {
-    const auto deadline = Clock::now() + kMostWait;
+    const auto deadline = Clock::now() + (is_saved_ ? kMostWaitInside : kMostWait);
     for (;;) {
         int status = 0;
         const int changed = waitpid(process_, &status, __WALL | WNOHANG);
@@ -126,6 +158,7 @@ Result<void> Borrowed::save() {
         return refused(process_, "reading registers");
     if (part.iov_len != sizeof registers_)
         return fail(Status::NotSupported, fmt::format("process {} runs a 32-bit program", process_));
+    leave_sequence(process_, registers_);
     if (ptrace(PTRACE_GETSIGMASK, process_, sizeof signals_, &signals_) != 0)
         return refused(process_, "reading signals");
     const std::uint64_t all = ~std::uint64_t{0};

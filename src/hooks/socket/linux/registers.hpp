@@ -40,6 +40,10 @@ inline void set_call(Registers& registers, std::uint64_t instruction, long numbe
 inline std::int64_t result_of(const Registers& registers) {
     return static_cast<std::int64_t>(registers.rax);
 }
+using Place = decltype(Registers::rip);
+inline Place& place_of(Registers& registers) {
+    return registers.rip;
+}
 inline void forget_call(int) {}
 
 #elif defined(__aarch64__)
@@ -55,6 +59,10 @@ inline void set_call(Registers& registers, std::uint64_t instruction, long numbe
 }
 inline std::int64_t result_of(const Registers& registers) {
     return static_cast<std::int64_t>(registers.regs[0]);
+}
+using Place = decltype(Registers::pc);
+inline Place& place_of(Registers& registers) {
+    return registers.pc;
 }
 /// The kernel keeps the number of an interrupted call apart; here it is told that there is none.
 inline void forget_call(int process) {
