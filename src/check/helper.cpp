@@ -218,9 +218,9 @@ Value returned(const spec::HelperSpec& helper, State& state) {
 
 bool check_helper(const Program& program, const State& state, std::uint32_t id, Finding& finding) noexcept {
     finding.number = id;
-    const spec::HelperSpec* helper = spec::find_helper(id);
+    const spec::HelperSpec* helper = program.catalogue.find_helper(id);
     if (helper == nullptr) return finding.fail(Rule::UnknownHelper, kNoRegister, Value{});
-    if ((helper->programs & spec::program_bit(program.type->type)) == 0) {
+    if (!program.catalogue.may_call(*program.type, *helper)) {
         return finding.fail(Rule::HelperProgram, kNoRegister, Value{});
     }
     if (helper->licence == spec::LicenceGate::Gpl && !program.is_gpl) {
@@ -237,8 +237,8 @@ bool check_helper(const Program& program, const State& state, std::uint32_t id, 
     return Call(program, state, *helper, finding).check();
 }
 
-Status apply_helper(const Program&, State& state, std::uint32_t id, std::uint32_t slot) noexcept {
-    const spec::HelperSpec* helper = spec::find_helper(id);
+Status apply_helper(const Program& program, State& state, std::uint32_t id, std::uint32_t slot) noexcept {
+    const spec::HelperSpec* helper = program.catalogue.find_helper(id);
     for (std::size_t i = 0; i < kArguments; ++i) {
         if (helper->arguments[i] != ArgKind::WriteMemory) continue;
         const Value pointer = state.registers[i + 1];

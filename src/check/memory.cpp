@@ -36,7 +36,7 @@ bool check_context_field(const Program& program, const isa::Instruction& instruc
         return finding.fail(Rule::AtomicTarget, reg, pointer);
     }
     const spec::ContextField* field =
-        spec::find_context_field(program.type->context, instruction.offset, form.size);
+        program.catalogue.find_field(*program.type, instruction.offset, form.size);
     if (field == nullptr) return finding.fail(Rule::ContextField, reg, pointer, "there is no such field");
     if ((field->attach & program.attach) == 0) {
         return finding.fail(Rule::ContextField, reg, pointer, "the program's attach type has no such field");
@@ -164,7 +164,7 @@ Value load_stack(State& state, const Value& pointer, const spec::FormSpec& form,
 Value load_context(const Program& program, const isa::Instruction& instruction) {
     const spec::FormSpec& form = instruction.spec();
     const spec::ContextField* field =
-        spec::find_context_field(program.type->context, instruction.offset, form.size);
+        program.catalogue.find_field(*program.type, instruction.offset, form.size);
     EBPF_ASSERT(field != nullptr);
     switch (field->meaning) {
         case spec::FieldMeaning::Plain:

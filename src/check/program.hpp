@@ -8,6 +8,7 @@
 
 #include "check/value.hpp"
 #include "isa/instruction.hpp"
+#include "spec/catalogue.hpp"
 #include "spec/helpers.hpp"
 #include "spec/maps.hpp"
 #include "spec/programs.hpp"
@@ -25,7 +26,8 @@ struct MapView {
 /// Lifetime: owns nothing.
 struct Program {
     std::span<const isa::Instruction> code;
-    const spec::ProgramTypeSpec* type = nullptr;
+    spec::Catalogue catalogue;
+    const spec::ProgramTypeSpec* type = nullptr;     ///< a row of the catalogue
     spec::AttachTypeMask attach = spec::kAnyAttach;  ///< what it is verified for; see spec::attach_mask()
     std::span<const MapView> maps;
     std::uint64_t memory_length = 0;

@@ -26,7 +26,7 @@ bool check_packet(const Program& program, const State& state, const Value& point
     if (bounds.low < 0 || !is_inside) {
         return finding.fail(spec::Rule::PacketBounds, kNoRegister, pointer);
     }
-    if (request.writes && program.type->type != spec::ProgramType::Xdp) {
+    if (request.writes && !program.catalogue.may_write_packet(*program.type)) {
         return finding.fail(spec::Rule::ReadOnly, kNoRegister, pointer,
                             "the program type may not write the packet");
     }

@@ -58,16 +58,17 @@ Result<isa::Instruction> zero_of(const isa::Instruction& load) {
     return zero;
 }
 
-Result<isa::Instruction> rewrite(const isa::Instruction& instruction, spec::ContextId context) {
+Result<isa::Instruction> rewrite(const isa::Instruction& instruction, const spec::ProgramTypeSpec& type,
+                                 const spec::Catalogue& catalogue) {
     const spec::FormSpec& form = instruction.spec();
     if (!is_load(form.family) && !is_store(form.family)) {
         return fail(Status::Internal, fmt::format("'{}' is no plain load or store", form.symbol));
     }
-    const spec::ContextField* field = spec::find_context_field(context, instruction.offset, form.size);
+    const spec::ContextField* field = catalogue.find_field(type, instruction.offset, form.size);
     if (field == nullptr) {
         return fail(Status::Internal,
                     fmt::format("{} bytes at context offset {} are no field of {}", form.size,
-                                instruction.offset, spec::context_spec(context).name));
+                                instruction.offset, catalogue.context_of(type).name));
     }
     if (const char* reason = misfit(form, instruction.offset, *field); reason != nullptr) {
         return fail(Status::Internal, fmt::format("{} bytes at context offset {} (field {}): {}", form.size,
@@ -158,8 +159,9 @@ ir::Region region_of(verifier::AccessKind kind) {
 
 }  // namespace
 
-Result<void> lower(isa::Code& code, spec::ProgramType type, std::span<const verifier::AccessKind> accesses) {
-    const spec::ProgramTypeSpec* row = spec::find_program_type(static_cast<std::uint32_t>(type));
+Result<void> lower(isa::Code& code, spec::ProgramType type, std::span<const verifier::AccessKind> accesses,
+                   const spec::Catalogue& catalogue) {
+    const spec::ProgramTypeSpec* row = catalogue.find_program_type(static_cast<std::uint32_t>(type));
     if (row == nullptr) {
         return fail(Status::Internal,
                     fmt::format("program type {} is unknown", static_cast<std::uint32_t>(type)));
@@ -172,7 +174,7 @@ Result<void> lower(isa::Code& code, spec::ProgramType type, std::span<const veri
     for (const bool stores : {false, true}) {
         for (std::size_t slot = 0; slot < code.size(); ++slot) {
             if (accesses[slot] != verifier::AccessKind::Context) continue;
-            auto rewritten = rewrite(code[slot], row->context);
+            auto rewritten = rewrite(code[slot], *row, catalogue);
             if (!rewritten)
                 return std::unexpected(std::move(rewritten).error().in(fmt::format("instruction {}", slot)));
             if (stores) code[slot] = *rewritten;
@@ -181,14 +183,15 @@ Result<void> lower(isa::Code& code, spec::ProgramType type, std::span<const veri
     return {};
 }
 
-Result<void> lower(isa::Code& code, spec::ProgramType type, const verifier::Report& report) {
+Result<void> lower(isa::Code& code, spec::ProgramType type, const verifier::Report& report,
+                   const spec::Catalogue& catalogue) {
     isa::Code direct;
     if (!direct.reserve(code.size())) return fail(Status::OutOfMemory, "copying the code");
     for (const isa::Instruction& instruction : code) {
         if (!direct.push_back(instruction)) return fail(Status::OutOfMemory, "copying the code");
     }
     EBPF_TRY_VOID(resolve_calls(direct, report.calls));
-    EBPF_TRY_VOID(lower(direct, type, report.accesses));
+    EBPF_TRY_VOID(lower(direct, type, report.accesses, catalogue));
     code = std::move(direct);
     return {};
 }

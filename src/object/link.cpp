@@ -9,20 +9,28 @@
 #include "base/try.hpp"
 #include "object/slots.hpp"
 #include "object/source.hpp"
+#include "spec/catalogue.hpp"
 
 namespace ebpf::object {
 namespace {
 
 constexpr std::size_t kMaxLinePartBytes = 512;  // of a line's text and of its file name
 
-std::string supported_sections() {
+std::string supported_sections(std::span<const spec::SectionSpec> registered) {
     std::string text;
-    for (const auto& row : spec::sections()) {
-        std::string_view pattern = row.pattern;
-        if (pattern.ends_with('+')) pattern.remove_suffix(1);
-        text += fmt::format("{}{}", text.empty() ? "" : ", ", pattern);
+    for (const auto rows : {registered, spec::sections()}) {
+        for (const auto& row : rows) {
+            std::string_view pattern = row.pattern;
+            if (pattern.ends_with('+')) pattern.remove_suffix(1);
+            text += fmt::format("{}{}", text.empty() ? "" : ", ", pattern);
+        }
     }
     return text;
+}
+
+const spec::SectionSpec* find_section(const Source& source, std::string_view name) {
+    const spec::SectionSpec* row = spec::find_section(name);
+    return row != nullptr ? row : spec::find_section(name, source.sections);
 }
 
 std::string_view trim(std::string_view text) {
@@ -129,7 +137,7 @@ Result<void> check_unused_sections(const Source& source) {
         return fail(Status::NotSupported,
                     fmt::format("{}: function '{}': the section name selects no program type that is "
                                 "supported; supported are {}",
-                                elf::describe(section), function.name, supported_sections()));
+                                elf::describe(section), function.name, supported_sections(source.sections)));
     }
     return {};
 }
@@ -143,7 +151,7 @@ Result<std::vector<ProgramSpec>> link_programs(Source& source) {
     for (std::uint32_t index = 0; index < source.functions.size(); ++index) {
         const Function& function = source.functions[index];
         const elf::Section& section = source.file.sections()[function.section];
-        const spec::SectionSpec* row = spec::find_section(section.name);
+        const spec::SectionSpec* row = find_section(source, section.name);
         if (row == nullptr || !function.is_global) continue;
         if (programs.size() == kMaxPrograms) {
             return fail(Status::LimitExceeded, fmt::format("more than {} programs", kMaxPrograms));

@@ -65,12 +65,14 @@ struct ObjectSpec {
     std::vector<std::byte> btf;  ///< the .BTF section's bytes, empty if none
 };
 
-/// Reads and links an ELF object as clang emits it for -target bpf.
+/// Reads and links an ELF object as clang emits it for -target bpf. `registered` are section names of program
+/// types that are in no table.
 /// Errors: Malformed, Truncated, UnresolvedSymbol, NotSupported, LimitExceeded; the message names section,
 /// symbol and
 ///   number. Nothing is returned in part.
 /// Threads: any. Cost: linear in the size of the object.
-Result<ObjectSpec> read_object(std::span<const std::byte> bytes, std::string_view name);
+Result<ObjectSpec> read_object(std::span<const std::byte> bytes, std::string_view name,
+                               std::span<const spec::SectionSpec> registered = {});
 
 /// True if `licence` counts as compatible with the GPL for helpers that demand it.
 /// Source: the kernel's include/linux/license.h (license_is_gpl_compatible).

@@ -118,9 +118,16 @@ Result<void> add_map(Source& source, MapSpec map, MapPlace place) {
     return {};
 }
 
-Result<ObjectSpec> read_object(std::span<const std::byte> bytes, std::string_view name) {
+Result<ObjectSpec> read_object(std::span<const std::byte> bytes, std::string_view name,
+                               std::span<const spec::SectionSpec> registered) {
     EBPF_TRY(elf::File file, elf::File::parse(bytes));
-    Source source{.file = std::move(file), .types = {}, .ext = {}, .maps = {}, .places = {}, .functions = {}};
+    Source source{.file = std::move(file),
+                  .sections = registered,
+                  .types = {},
+                  .ext = {},
+                  .maps = {},
+                  .places = {},
+                  .functions = {}};
     ObjectSpec object;
     object.name = name;
     EBPF_TRY(object.licence, read_licence(source.file));

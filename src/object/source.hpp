@@ -54,8 +54,9 @@ struct Function {
 
 struct Source {
     elf::File file;
-    std::optional<btf::Types> types;  ///< absent without .BTF
-    std::optional<btf::Ext> ext;      ///< absent without .BTF.ext
+    std::span<const spec::SectionSpec> sections;  ///< beside those of the tables
+    std::optional<btf::Types> types;              ///< absent without .BTF
+    std::optional<btf::Ext> ext;                  ///< absent without .BTF.ext
     std::vector<MapSpec> maps;
     std::vector<MapPlace> places;
     std::vector<Function> functions;  ///< ascending by section and offset

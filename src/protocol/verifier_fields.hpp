@@ -51,6 +51,37 @@ void fields(V& v, FieldsOf<V, Subprogram>& m) {
 }
 
 template <typename V>
+void fields(V& v, FieldsOf<V, FieldInfo>& m) {
+    v.text("field name", m.name, spec::kMaxNameBytes);
+    v.number("offset", m.offset);
+    v.number("size", m.size);
+    v.limited("permission", m.permission, static_cast<std::uint64_t>(spec::FieldPermission::ReadWrite));
+    v.limited("meaning", m.meaning, static_cast<std::uint64_t>(spec::FieldMeaning::PacketMeta));
+}
+
+template <typename V>
+void fields(V& v, FieldsOf<V, HelperInfo>& m) {
+    v.number("id", m.id);
+    v.text("helper name", m.name, spec::kMaxNameBytes);
+    v.limited("returns", m.returns, static_cast<std::uint64_t>(spec::ReturnKind::Nothing));
+    for (auto& argument : m.arguments)
+        v.limited("argument", argument, static_cast<std::uint64_t>(spec::ArgKind::Record));
+    v.number("moves_packet", m.moves_packet);
+}
+
+template <typename V>
+void fields(V& v, FieldsOf<V, RegisteredTypeInfo>& m) {
+    v.text("type name", m.name, spec::kMaxNameBytes);
+    v.number("return_min", m.return_min);
+    v.number("return_max", m.return_max);
+    v.text("context name", m.context, spec::kMaxNameBytes);
+    v.number("context_bytes", m.context_bytes);
+    v.number("may_write_packet", m.may_write_packet);
+    v.list("context fields", m.fields, spec::kMaxRegisteredFields);
+    v.list("helpers", m.helpers, spec::kMaxRegisteredHelpers);
+}
+
+template <typename V>
 void fields(V& v, FieldsOf<V, Limits>& m) {
     v.number("time_ns", m.time_ns);
     v.number("memory_bytes", m.memory_bytes);
@@ -62,6 +93,7 @@ template <typename V>
 void fields(V& v, FieldsOf<V, Request>& m) {
     v.text("program_name", m.program_name, spec::kMaxNameBytes);
     v.number("type", m.type);
+    v.list("registered type", m.registered, 1);
     v.number("attach_type", m.attach_type);
     v.number("groups", m.groups.bits);
     v.number("is_gpl", m.is_gpl);

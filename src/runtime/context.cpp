@@ -98,12 +98,22 @@ StatusOr<Ref<MapObject>> Context::create_map(const spec::MapShape& shape, const 
     return std::unexpected(Status::OutOfMemory);
 }
 
+StatusOr<spec::ProgramType> Context::add_program_type() noexcept {
+    std::uint32_t number = state_->next_type.load();
+    do {
+        if (number == kMaxId) return std::unexpected(Status::NoSpace);
+    } while (!state_->next_type.compare_exchange_weak(number, number + 1));
+    return static_cast<spec::ProgramType>(number);
+}
+
 StatusOr<Ref<ProgramObject>> Context::add_program(const ProgramDefinition& definition) noexcept {
     state_->reap();
     if (definition.image == nullptr) return std::unexpected(Status::InvalidArgument);
     Status status = Status::InvalidArgument;
     ProgramObject* program = nullptr;
-    bool is_valid = spec::find_program_type(static_cast<std::uint32_t>(definition.type)) != nullptr;
+    const auto type = static_cast<std::uint32_t>(definition.type);
+    bool is_valid = spec::find_program_type(type) != nullptr ||
+                    (type >= spec::kFirstRegisteredType && type < state_->next_type.load());
     for (const Ref<MapObject>& map : definition.maps) is_valid = is_valid && map;
     if (is_valid) {
         program = State::make<ProgramObject>(*state_, definition);
@@ -174,6 +184,18 @@ StatusOr<Ref<Object>> Context::next_pin(const char* after, std::span<char> path)
 
 StatusOr<std::uint64_t> Context::run(ProgramObject& program, void* host_context, std::uint64_t r2) noexcept {
     return Batch(*this).run(program, host_context, r2);
+}
+
+const ebpf_hook_dispatch& Context::dispatch(spec::ProgramType type) noexcept {
+    return Dispatch::table(type);
+}
+
+StatusOr<ebpf_hook_thread*> Context::enter_thread() noexcept {
+    return Dispatch::enter_thread(*state_);
+}
+
+void Context::wait_for_invocations() noexcept {
+    state_->domain.synchronise();
 }
 
 void Context::set_stats_enabled(bool enabled) noexcept {

@@ -69,6 +69,8 @@ class Context {
     /// Makes a map. Errors: those of maps::validate_shape(), OutOfMemory.
     StatusOr<Ref<MapObject>> create_map(const spec::MapShape& shape, const char* name,
                                         std::uint32_t creator_uid) noexcept;
+    /// Returns a number for a program type that is in no table; none is given twice. Errors: NoSpace.
+    StatusOr<spec::ProgramType> add_program_type() noexcept;
     /// Publishes a program.
     /// Errors: OutOfMemory; InvalidArgument - no image, unknown type, an empty map reference, or a prog array
     ///   among the maps belongs to other programs (see MapObject::put_program()).
@@ -114,6 +116,14 @@ class Context {
     /// was verified for; else 0.
     /// Requires: host_context is not nullptr. Errors: InvalidArgument - r2.
     StatusOr<std::uint64_t> run(ProgramObject& program, void* host_context, std::uint64_t r2) noexcept;
+
+    /// The functions that links of programs of `type` are invoked with.
+    static const ebpf_hook_dispatch& dispatch(spec::ProgramType type) noexcept;
+    /// Makes the calling thread known as ebpf_hook_dispatch::thread_enter() does, for links to come;
+    /// thread_leave() forgets it. Errors: OutOfMemory.
+    StatusOr<ebpf_hook_thread*> enter_thread() noexcept;
+    /// Waits until all invocations that are under way have ended. Requires: not called inside one or a batch.
+    void wait_for_invocations() noexcept;
 
     /// Switches the measuring of run times on or off (BPF_ENABLE_STATS); run counts are always kept.
     void set_stats_enabled(bool enabled) noexcept;

@@ -40,13 +40,18 @@ std::uint64_t default_action(const ProgramObject& program) noexcept {
 
 }  // namespace
 
-int Dispatch::thread_enter(void* link, ebpf_hook_thread** thread) noexcept {
-    State& state = static_cast<LinkObject*>(link)->state();
+StatusOr<ebpf_hook_thread*> Dispatch::enter_thread(State& state) noexcept {
     auto* entered =
         State::make<ebpf_hook_thread>(InvokingThread{&state, epoch::Slot{0}, engine::Invocation{}});
-    if (entered == nullptr) return -status_errno(Status::OutOfMemory);
+    if (entered == nullptr) return std::unexpected(Status::OutOfMemory);
     entered->invocation.services = &state.services;
-    *thread = entered;
+    return entered;
+}
+
+int Dispatch::thread_enter(void* link, ebpf_hook_thread** thread) noexcept {
+    const auto entered = enter_thread(static_cast<LinkObject*>(link)->state());
+    if (!entered) return -status_errno(entered.error());
+    *thread = *entered;
     return 0;
 }
 

@@ -20,6 +20,7 @@ class Dispatch {
     /// The table for links of programs of `type`.
     static const ebpf_hook_dispatch& table(spec::ProgramType type) noexcept;
 
+    static StatusOr<ebpf_hook_thread*> enter_thread(State& state) noexcept;
     static void begin(InvokingThread& thread) noexcept;
     /// The same with a slot that was leased for it.
     static void begin(InvokingThread& thread, epoch::Slot slot) noexcept;

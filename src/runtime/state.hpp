@@ -16,6 +16,7 @@
 #include "runtime/pins.hpp"
 #include "runtime/provider.hpp"
 #include "runtime/registry.hpp"
+#include "spec/catalogue.hpp"
 
 namespace ebpf::runtime {
 
@@ -99,6 +100,7 @@ struct State {
     engine::Services services;
     SlotRandom* random;
     std::atomic<bool> is_stats_enabled{false};
+    std::atomic<std::uint32_t> next_type{spec::kFirstRegisteredType};  // of program types to be registered
     void (*trace)(void* owner, const char* text, std::size_t bytes) noexcept;
     void* trace_owner;
 

@@ -42,10 +42,13 @@ Result<verifier::MapInfo> describe_map(MapObject& map) {
 }
 
 /// Step `bind`: the request that the verdict will be tied to.
-Result<verifier::Request> bind(const protocol::ProgramLoadRequest& message, const Maps& maps) {
+Result<verifier::Request> bind_request(const Call& call, const protocol::ProgramLoadRequest& message,
+                                       const Maps& maps) {
     verifier::Request request;
     request.program_name = message.name;
     request.type = static_cast<spec::ProgramType>(message.type);
+    if (const ProgramType* registered = call.service.program_types().find(message.type))
+        request.registered = {registered->info};
     request.attach_type = message.attach_type;
     request.is_gpl = object::is_gpl_compatible(message.licence);
     request.memory_length = message.memory_length;
@@ -57,6 +60,19 @@ Result<verifier::Request> bind(const protocol::ProgramLoadRequest& message, cons
         request.maps.push_back(std::move(info));
     }
     return request;
+}
+
+std::span<const engine::HelperBinding> helpers_of(const Call& call, spec::ProgramType type) {
+    const ProgramType* registered = call.service.program_types().find(static_cast<std::uint32_t>(type));
+    return registered == nullptr ? helpers::bindings() : std::span(registered->helpers);
+}
+
+/// Step `lower`.
+Result<void> lower_to_host(isa::Code& code, const verifier::Request& request,
+                           const verifier::Report& report) {
+    if (request.registered.empty()) return lower::lower(code, request.type, report);
+    const verifier::RegisteredRows rows(request.registered.front(), request.type);
+    return lower::lower(code, request.type, report, rows.catalogue());
 }
 
 std::vector<engine::MapBinding> bindings_of(const Maps& maps) {
@@ -75,18 +91,20 @@ Result<Made> make_image(Call& call, const verifier::Request& request, const veri
                         const Maps& maps, spec::Engine engine) {
     auto code = isa::decode(request.bytecode, request.groups);
     if (!code) return std::unexpected(isa::to_error(code.error()));
-    EBPF_TRY_VOID(lower::lower(*code, request.type, report));
+    EBPF_TRY_VOID(lower_to_host(*code, request, report));
     auto bindings = bindings_of(maps);
     CompileInput input{.code = *code,
                        .accesses = report.accesses,
-                       .bindings = {bindings, helpers::bindings()},
+                       .bindings = {bindings, helpers_of(call, request.type)},
                        .engine = engine,
                        .policy = call.service.code_policy()};
     const bool is_climber = starts_on_interpreter(input) && has_way_up(call.service);
     if (is_climber) input.engine = spec::Engine::Interpreter;
     EBPF_TRY(auto compiled, compile(input));
     Made made{std::move(compiled), {}};
-    if (is_climber) made.climber = Climber{{}, *std::move(code), report.accesses, std::move(bindings)};
+    if (is_climber)
+        made.climber = Climber{
+            {}, *std::move(code), report.accesses, std::move(bindings), helpers_of(call, request.type)};
     return made;
 }
 
@@ -117,6 +135,12 @@ Result<Ref<runtime::ProgramObject>> publish(Call& call, const verifier::Request&
 /// The same for a program whose code comes with it.
 Result<Loaded> load_with_image(Call& call, const verifier::Request& request, std::span<const std::byte> image,
                                const Maps& maps) {
+    if (!request.registered.empty()) {
+        return fail(Status::NotSupported,
+                    fmt::format("engine native: programs of type '{}', which a provider has "
+                                "registered, cannot be native images yet",
+                                request.registered.front().name));
+    }
     const auto bindings = bindings_of(maps);
     EBPF_TRY(auto native, load_native(call, request, image, {bindings, helpers::bindings()}));
     if (native.report.verdict != verifier::Verdict::Accept) return Loaded{std::move(native.report), {}};
@@ -125,7 +149,7 @@ Result<Loaded> load_with_image(Call& call, const verifier::Request& request, std
 }
 
 Result<Loaded> load_bound(Call& call, const protocol::ProgramLoadRequest& message, const Maps& maps) {
-    EBPF_TRY(auto request, bind(message, maps));
+    EBPF_TRY(auto request, bind_request(call, message, maps));
     request.groups = call.service.groups();
     const auto engine = static_cast<spec::Engine>(message.engine);
     if (engine == spec::Engine::Native) return load_with_image(call, request, message.image, maps);
@@ -156,7 +180,8 @@ Result<verifier::Report> verify_checked(VerifierRunner& runner, const verifier::
 }
 
 Result<Loaded> load_program(Call& call, const protocol::ProgramLoadRequest& message) {
-    if (spec::find_program_type(message.type) == nullptr)
+    if (spec::find_program_type(message.type) == nullptr &&
+        call.service.program_types().find(message.type) == nullptr)
         return fail(Status::NotSupported,
                     fmt::format("program '{}': type {} is unknown", message.name, message.type));
     if (spec::find_engine(message.engine) == nullptr)

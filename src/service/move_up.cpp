@@ -6,7 +6,6 @@
 #include <system_error>
 #include <utility>
 
-#include "helpers/helpers.hpp"
 #include "service/compile.hpp"
 
 namespace ebpf::service {
@@ -18,7 +17,7 @@ constexpr std::size_t kMostWaiting = 16;
 void move_up(Service& service, const Climber& climber) {
     auto compiled = translate({.code = climber.code,
                                .accesses = climber.accesses,
-                               .bindings = {climber.maps, helpers::bindings()},
+                               .bindings = {climber.maps, climber.helpers},
                                .engine = spec::Engine::Jit,
                                .policy = service.code_policy()});
     if (!compiled) return;

@@ -2,6 +2,7 @@
 // A long program's way up from the interpreter, on which it starts, to the JIT. Inside the service only.
 #pragma once
 
+#include <span>
 #include <vector>
 
 #include "engine/engine.hpp"
@@ -18,6 +19,7 @@ struct Climber {
     isa::Code code;                                ///< lowered
     std::vector<verifier::AccessKind> accesses;
     std::vector<engine::MapBinding> maps;
+    std::span<const engine::HelperBinding> helpers;  ///< which stay as long as the service
 };
 
 /// Whether there is a thread for it and room among those that wait; otherwise a program is translated before

@@ -16,6 +16,7 @@
 #include "service/code_policy.hpp"
 #include "service/notes.hpp"
 #include "service/process_trees.hpp"
+#include "service/program_types.hpp"
 #include "service/verifier_runner.hpp"
 #include "service/worker_pool.hpp"
 
@@ -64,6 +65,7 @@ class Service {
     [[nodiscard]] runtime::Context& context() { return *context_; }
     [[nodiscard]] VerifierRunner& verifier() { return *verifier_; }
     [[nodiscard]] Notes& notes() { return notes_; }
+    [[nodiscard]] ProgramTypes& program_types() { return program_types_; }
     [[nodiscard]] const CodePolicy& code_policy() const { return code_policy_; }
     [[nodiscard]] spec::GroupSet groups() const { return groups_; }
     [[nodiscard]] ProcessTrees* trees() const { return trees_; }
@@ -86,6 +88,7 @@ class Service {
     spec::GroupSet groups_;
     ProcessTrees* trees_;
     Notes notes_;
+    ProgramTypes program_types_;
     std::once_flag has_background_;
     std::optional<WorkerPool> background_;
 };

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "ebpf/contexts.h"
+#include "spec/catalogue.hpp"
 
 namespace ebpf::spec {
 namespace {
@@ -122,20 +123,7 @@ std::span<const SectionSpec> sections() noexcept {
 }
 
 const SectionSpec* find_section(std::string_view name) noexcept {
-    for (const auto& row : kSections) {
-        std::string_view pattern = row.pattern;
-        if (!pattern.ends_with('+')) {
-            if (name == pattern) return &row;
-            continue;
-        }
-        pattern.remove_suffix(1);
-        if (name == pattern) return &row;
-        if (name.starts_with(pattern) && name.size() > pattern.size() &&
-            (name[pattern.size()] == '/' || name[pattern.size()] == '.')) {
-            return &row;
-        }
-    }
-    return nullptr;
+    return find_section(name, kSections);
 }
 
 }  // namespace ebpf::spec

@@ -23,9 +23,11 @@ std::string function_name(const Request& request, std::uint32_t slot) {
     return fmt::format("at instruction {}", slot);
 }
 
-std::string helper_name(std::uint32_t id) {
-    const spec::HelperSpec* helper = spec::find_helper(id);
-    return helper == nullptr ? fmt::format("helper {}", id) : fmt::format("bpf_{}", helper->name);
+/// The helper's name as programs write it.
+std::string helper_name(const check::Program& program, std::uint32_t id) {
+    const spec::HelperSpec* helper = program.catalogue.find_helper(id);
+    if (helper == nullptr) return fmt::format("helper {}", id);
+    return fmt::format("{}{}", helper == spec::find_helper(id) ? "bpf_" : "", helper->name);
 }
 
 const char* expected_text(spec::ArgKind kind) {
@@ -66,13 +68,14 @@ const char* expected_text(spec::ArgKind kind) {
 /// Renders one finding; a member a group of rules.
 class Text {
   public:
-    Text(const Finding& finding, const Request& request) : finding_(finding), request_(request) {}
+    Text(const Finding& finding, const check::Program& program, const Request& request)
+        : finding_(finding), program_(program), request_(request) {}
 
     std::string render() const {
         std::string text = body();
         if (finding_.argument != 0) {
-            text =
-                fmt::format("argument {} of {}: {}", finding_.argument, helper_name(finding_.helper), text);
+            text = fmt::format("argument {} of {}: {}", finding_.argument,
+                               helper_name(program_, finding_.helper), text);
         }
         return text;
     }
@@ -184,14 +187,15 @@ class Text {
     }
 
     std::string context_text() const {
-        const char* name = "context";
-        if (const auto* type = spec::find_program_type(static_cast<std::uint32_t>(request_.type))) {
-            name = spec::context_spec(type->context).name;
-        }
         if (finding_.rule == Rule::ContextModified) {
             return fmt::format("{} is {}, only the unmoved context pointer can be used", reg(), known());
         }
-        return fmt::format("{} of struct {}: {}", access(), name, finding_.note);
+        const spec::ProgramTypeSpec& type = *program_.type;
+        const spec::ContextField* field =
+            program_.catalogue.find_field(type, finding_.low, static_cast<std::uint32_t>(finding_.size));
+        return fmt::format("{} of struct {}{}{}: {}", access(), program_.catalogue.context_of(type).name,
+                           field == nullptr ? "" : ", field ", field == nullptr ? "" : field->name,
+                           finding_.note);
     }
 
     std::string map_text() const {
@@ -204,22 +208,20 @@ class Text {
     }
 
     std::string call_text() const {
-        const spec::ProgramTypeSpec* type =
-            spec::find_program_type(static_cast<std::uint32_t>(request_.type));
         if (finding_.rule == Rule::UnknownHelper) {
             return fmt::format("there is no helper {}", finding_.number);
         }
         if (finding_.rule == Rule::HelperProgram) {
-            return fmt::format("programs of type {} may not call {}", type == nullptr ? "?" : type->name,
-                               helper_name(finding_.number));
+            return fmt::format("programs of type {} may not call {}", program_.type->name,
+                               helper_name(program_, finding_.number));
         }
         if (finding_.rule == Rule::Licence) {
             return fmt::format("{} is reserved to programs with a licence compatible with the GPL",
-                               helper_name(finding_.number));
+                               helper_name(program_, finding_.number));
         }
         if (finding_.rule == Rule::TailCallPlace) {
             return fmt::format("{} is called in a function, not in the program itself",
-                               helper_name(finding_.number));
+                               helper_name(program_, finding_.number));
         }
         if (finding_.rule == Rule::Argument) {
             return fmt::format("{} is {}, expected {}", reg(), known(), expected_text(finding_.expected));
@@ -321,13 +323,14 @@ class Text {
     }
 
     const Finding& finding_;
+    const check::Program& program_;
     const Request& request_;
 };
 
 }  // namespace
 
-std::string message_of(const Finding& finding, const Request& request) {
-    return Text(finding, request).render();
+std::string message_of(const Finding& finding, const check::Program& program, const Request& request) {
+    return Text(finding, program, request).render();
 }
 
 SourceLine source_of(const Request& request, std::uint32_t slot) {

@@ -9,8 +9,8 @@
 
 namespace ebpf::verifier {
 
-/// The message of `finding`; lower case, no period.
-std::string message_of(const check::Finding& finding, const Request& request);
+/// The message of `finding` about `program`, which is the request's; lower case, no period.
+std::string message_of(const check::Finding& finding, const check::Program& program, const Request& request);
 
 /// Makes a Failure of `rule` at `slot` with category, id, hint and source line.
 Failure make_failure(const Request& request, spec::Rule rule, std::uint32_t slot, std::string message);

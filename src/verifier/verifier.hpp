@@ -11,6 +11,7 @@
 #include "spec/instructions.hpp"
 #include "spec/maps.hpp"
 #include "spec/programs.hpp"
+#include "verifier/registered_type.hpp"
 
 namespace ebpf::verifier {
 
@@ -47,6 +48,8 @@ struct Limits {
 struct Request {
     std::string program_name;
     spec::ProgramType type = spec::ProgramType::Unspecified;
+    std::vector<RegisteredTypeInfo>
+        registered;  ///< what `type` is, if it is no row of the tables: one element
     std::uint32_t attach_type = 0;
     spec::GroupSet groups = spec::kAllGroups;
     bool is_gpl = false;

@@ -45,9 +45,26 @@ class Verification {
         return false;
     }
 
+    /// Takes the program's type from the request if it is no row of the tables.
+    bool add_registered_type() {
+        if (request_.registered.empty()) return true;
+        if (spec::find_program_type(static_cast<std::uint32_t>(request_.type)) != nullptr ||
+            request_.registered.size() != 1) {
+            return refuse(spec::Rule::BadRequest, 0,
+                          fmt::format("program type {} does not need {} descriptions",
+                                      static_cast<std::uint32_t>(request_.type), request_.registered.size()));
+        }
+        std::string fault = fault_of(request_.registered.front());
+        if (!fault.empty()) return refuse(spec::Rule::BadRequest, 0, std::move(fault));
+        registered_.emplace(request_.registered.front(), request_.type);
+        program_.catalogue = registered_->catalogue();
+        return true;
+    }
+
     bool check_request() {
         const auto number = static_cast<std::uint32_t>(request_.type);
-        program_.type = spec::find_program_type(number);
+        if (!add_registered_type()) return false;
+        program_.type = program_.catalogue.find_program_type(number);
         if (program_.type == nullptr) {
             return refuse(spec::Rule::BadRequest, 0, fmt::format("program type {} is not known", number));
         }
@@ -192,7 +209,7 @@ class Verification {
     void reject(const analysis::Exploration& result) {
         report_.invariants.reset();
         if (result.result == analysis::Result::Refused) {
-            refuse(result.finding.rule, result.slot, message_of(result.finding, request_));
+            refuse(result.finding.rule, result.slot, message_of(result.finding, program_, request_));
             report_.failures.back().trace = trace_of(result, program_, request_);
             return;
         }
@@ -245,6 +262,7 @@ class Verification {
 
     const Request& request_;
     Report& report_;
+    std::optional<RegisteredRows> registered_;  // the catalogue refers to it
     check::Program program_;
     std::vector<check::MapView> maps_;
     isa::Code code_;
