@@ -209,7 +209,10 @@ struct CallLocalHandler : FallsThrough {
 };
 
 struct CallHelperHandler : FallsThrough {
-    static const Op* run(const Op* op, std::uint64_t* registers, Machine& machine) noexcept {
+    // Helpers of a service are functions of C, alike by calling convention but not by the signature that
+    // clang's check of function pointers compares.
+    EBPF_RUNS_MACHINE_CODE static const Op* run(const Op* op, std::uint64_t* registers,
+                                                Machine& machine) noexcept {
         registers[0] = op->function(registers[1], registers[2], registers[3], registers[4], registers[5],
                                     machine.invocation);
         return op + 1;
