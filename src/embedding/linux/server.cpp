@@ -36,6 +36,8 @@ class SocketServer final : public Server {
         return std::unique_ptr<Server>(std::move(server));
     }
 
+    SocketServer(const SocketServer&) = delete;
+    SocketServer& operator=(const SocketServer&) = delete;
     ~SocketServer() override {
         const std::uint64_t one = 1;
         static_cast<void>(!write(ending_.number(), &one, sizeof(one)));

@@ -27,13 +27,15 @@ constexpr int kExists = -17;
 constexpr int kAccess = -13;
 constexpr int kNotFound = -2;
 
-std::atomic<std::uint64_t> calls{0};
+struct Calls {
+    static inline std::atomic<std::uint64_t> made{0};
+};
 
 std::uint64_t called(std::uint64_t probe, std::uint64_t number, std::uint64_t bytes, std::uint64_t size,
                      std::uint64_t, ebpf_invocation*) {
     const auto& context = *reinterpret_cast<const struct probe*>(probe);
     if (context.number != number || bytes == 0 || size < 2) return 0;
-    calls.fetch_add(1, std::memory_order_relaxed);
+    Calls::made.fetch_add(1, std::memory_order_relaxed);
     return 7;
 }
 
@@ -162,12 +164,12 @@ TEST_F(EmbedTest, HelpersMapsAndDataWorkOnEveryEngine) {
         define();
         open();
         ASSERT_EQ(attach("count"), 0) << reason_.data();
-        calls = 0;
+        Calls::made = 0;
         bytes_ = {9, 0, 0, 0};
         EXPECT_EQ(run(5), 3U);
         EXPECT_EQ(run(6), 3U);
         EXPECT_EQ(bytes_[1], 9);
-        EXPECT_EQ(calls, 2U);
+        EXPECT_EQ(Calls::made, 2U);
         probe_ = {bytes_.data(), bytes_.data() + 1, 1, 0};
         EXPECT_EQ(ebpf_run(hook_, thread_, &probe_), 0U) << "less data than the program wants";
         ebpf_map* total = nullptr;
@@ -263,7 +265,7 @@ struct Fault {
     const char* message;
 };
 
-const Fault kFaults[] = {
+const Fault faults[] = {
     {[](auto& d) { d.type.version = 2; }, kProtocol, "a program type of version 2"},
     {[](auto& d) { d.type.size -= 8; }, kProtocol, "expected are 1"},
     {[](auto& d) { d.type.field_size = 16; }, kProtocol, "expected are 1"},
@@ -290,7 +292,7 @@ const Fault kFaults[] = {
 };
 
 TEST_F(EmbedTest, DescriptionsThatMakeNoSenseAreRefused) {
-    for (const Fault& fault : kFaults) {
+    for (const Fault& fault : faults) {
         Description description;
         fault.make(description);
         EXPECT_EQ(define(description), fault.code) << fault.message;
@@ -322,6 +324,8 @@ class Load {
         for (int i = 0; i < 3; ++i) threads_.emplace_back([this, context, hook] { invoke(context, hook); });
         while (runs < 1000) std::this_thread::yield();
     }
+    Load(const Load&) = delete;
+    Load& operator=(const Load&) = delete;
     ~Load() { stop(); }
     void stop() {
         is_ending_ = true;
@@ -377,12 +381,12 @@ TEST_F(EmbedTest, NothingRunsAfterDetach) {
     Load load(context_, hook_);
     for (int i = 0; i < 20; ++i) {
         ASSERT_EQ(ebpf_hook_detach(hook_), 0);
-        const std::uint64_t called_before = calls;
+        const std::uint64_t called_before = Calls::made;
         const std::uint64_t runs_before = load.runs;
         while (load.runs < runs_before + 200) std::this_thread::yield();
-        ASSERT_EQ(calls, called_before);
+        ASSERT_EQ(Calls::made, called_before);
         ASSERT_EQ(attach("count"), 0) << reason_.data();
-        while (calls == called_before) std::this_thread::yield();
+        while (Calls::made == called_before) std::this_thread::yield();
     }
 }
 

@@ -168,7 +168,7 @@ struct Fault {
     const char* message;
 };
 
-const Fault kFaults[] = {
+const Fault faults[] = {
     {[](auto& info) { info.name = ""; }, "program type '': the name is no identifier"},
     {[](auto& info) { info.name = "a b"; }, "program type 'a b': the name is no identifier"},
     {[](auto& info) { info.name.assign(64, 'a'); }, "the name is no identifier"},
@@ -223,7 +223,7 @@ const Fault kFaults[] = {
 
 TEST(RegisteredType, DescriptionsThatMakeNoSenseAreRefused) {
     EXPECT_EQ(fault_of(description()), "");
-    for (const Fault& fault : kFaults) {
+    for (const Fault& fault : faults) {
         RegisteredTypeInfo info = description();
         fault.make(info);
         EXPECT_THAT(fault_of(info), HasSubstr(fault.message));
