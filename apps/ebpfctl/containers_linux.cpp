@@ -173,6 +173,7 @@ Result<void> serve_containers(const Options& options, const std::string& path,
     EBPF_TRY_VOID(programs.prepare(client, options, hooks));
     protocol::TreeHookRequest request;
     EBPF_TRY(request.programs, programs.for_tree(client));
+    request.is_closed = options.when_gone == "open" ? 0 : 1;
     const KeeperRules rules{.is_open = options.when_gone == "open", .may_offer_again = programs.are_pinned()};
     EBPF_TRY(const ListeningSocket server, ListeningSocket::open(path));
     for (;;) {

@@ -276,7 +276,8 @@ std::string engine_name(std::uint32_t engine) {
 }
 
 bool is_of_tree(const protocol::LinkDetails& link) {
-    return link.program_type == static_cast<std::uint32_t>(spec::ProgramType::CgroupSockAddr);
+    const auto type = static_cast<spec::ProgramType>(link.program_type);
+    return type == spec::ProgramType::CgroupSockAddr || type == spec::ProgramType::Bind;
 }
 
 std::string program_type_name(std::uint32_t type) {

@@ -145,6 +145,7 @@ Result<CommandEnded> run_by_daemon(const Options& options, std::span<const HookP
     EBPF_TRY_VOID(programs.prepare(client, options, hooks));
     protocol::TreeHookRequest request;
     EBPF_TRY(request.programs, programs.for_tree(client));
+    request.is_closed = options.when_gone == "open" ? 0 : 1;
     adopt_descendants();
     const auto give = [&](int listener, int process) -> Result<void> {
         request.process = static_cast<std::uint32_t>(process);
@@ -180,6 +181,7 @@ Result<void> attach_running(const Options& options, std::span<const HookPrograms
     EBPF_TRY_VOID(programs.prepare(client, options, hooks));
     protocol::TreeHookRequest request;
     EBPF_TRY(request.programs, programs.for_tree(client));
+    request.is_closed = options.when_gone == "open" ? 0 : 1;
     request.process = options.pid;
     EBPF_TRY([[maybe_unused]] const auto tree,
              start_keeper_of_running(

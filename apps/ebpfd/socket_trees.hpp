@@ -14,7 +14,7 @@ class SocketTrees final : public service::ProcessTrees {
     explicit SocketTrees(hooks::socket::SocketHooks& hooks) : hooks_(&hooks) {}
 
     Result<std::uint32_t> add(const service::TreeOffer& offer) override {
-        return hooks_->add_tree({offer.listener, offer.ledger, offer.process, offer.uid});
+        return hooks_->add_tree({offer.listener, offer.ledger, offer.process, offer.uid, offer.is_closed});
     }
     Result<void> serve(std::uint32_t tree, std::shared_ptr<void> held) override {
         return hooks_->serve_tree(tree, std::move(held));

@@ -95,9 +95,8 @@ protocol::LinkDetails describe(const Call&, LinkObject& link) {
         details.program_id = program->id();
         details.program_type = static_cast<std::uint32_t>(program->type());
     }
-    const bool is_tree =
-        details.program_type == static_cast<std::uint32_t>(spec::ProgramType::CgroupSockAddr);
-    if (details.ifindex != 0 && !is_tree)
+    const bool is_at_interface = details.program_type == static_cast<std::uint32_t>(spec::ProgramType::Xdp);
+    if (details.ifindex != 0 && is_at_interface)
         details.interface = platform::interface_name(details.ifindex).value_or("");
     std::array<ebpf_hook_counter, spec::kMaxCounters> counters{};
     const std::size_t count = std::min(link.counters(counters).value_or(0), counters.size());

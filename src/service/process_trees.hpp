@@ -15,6 +15,7 @@ struct TreeOffer {
     int ledger = -1;            ///< memory in which calls under way are noted
     std::uint32_t process = 0;  ///< one of its processes
     std::uint32_t uid = 0;      ///< who offers it
+    bool is_closed = true;      ///< calls are refused when the last program has been detached from their hook
 };
 
 /// Trees that are taken are numbered; links name the tree by its number where others name an interface.

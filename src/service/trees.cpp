@@ -80,6 +80,7 @@ Result<protocol::TreeHookReply> carry_out(Call& call, const protocol::TreeHookRe
     EBPF_TRY(offer.ledger, file(call, "ledger", message.ledger));
     offer.process = message.process;
     offer.uid = call.caller.uid;
+    offer.is_closed = message.is_closed != 0;
     std::vector<runtime::Ref<ProgramObject>> programs;
     for (const auto& wanted : message.programs) {
         EBPF_TRY(auto program, find(call, wanted));

@@ -131,6 +131,13 @@ class KeeperTest(unittest.TestCase):
     def links(self):
         return json.loads(self.ctl("--json", "link", "show"))
 
+    def protocol_version(self):
+        """As the daemon tells it to one who speaks another."""
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(self.socket)
+            connection.sendall(struct.pack("<IIIII", 0, 0, 0, 0, 0))
+            return struct.unpack("<IIIII", connection.recv(20, socket.MSG_WAITALL))[0]
+
     def is_taken_up(self, binder, port):
         """Whether a program of the daemon decides: the policy lets ports of its range pass."""
         return self.bind(binder, port) == "ok"
@@ -199,10 +206,10 @@ os.execlp("%s", "python", "-c", "import socket; print(socket.socket().bind((\\"1
 
     def test_what_is_offered_is_checked(self):
         def offer(descriptors, process, pin=PIN):
-            payload = struct.pack("<IIII", process, 0, 1, 1) + struct.pack("<III", 8, 0, len(pin)) + pin.encode()
+            payload = struct.pack("<IIIII", process, 1, 0, 1, 1) + struct.pack("<III", 8, 0, len(pin)) + pin.encode()
             with socket.socket(socket.AF_UNIX) as connection:
                 connection.connect(self.socket)
-                header = struct.pack("<IIIII", 4, 0x1000007, 0, len(payload), len(descriptors))
+                header = struct.pack("<IIIII", self.protocol_version(), 0x1000007, 0, len(payload), len(descriptors))
                 rights = array.array("i", descriptors).tobytes()
                 connection.sendmsg([header + payload], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
                 _, _, status, size, _ = struct.unpack("<IIIII", connection.recv(20, socket.MSG_WAITALL))
@@ -262,6 +269,17 @@ class Gone(KeeperTest):
         self.start_daemon()
         wait_until(lambda: self.bind(binder, 6001) == "1", what="the take-up")
         self.assertEqual(self.bind(binder, 5105), "ok")
+
+    def test_detached(self):
+        for options, after in (((), "1"), (("--when-gone", "open"), "ok")):
+            binder = self.start_binder(options=options)
+            self.assertEqual([self.bind(binder, port) for port in (5112, 6000)], ["ok", "1"])
+            self.ctl("link", "detach", "id", str(self.links()[0]["id"]))
+            self.assertEqual([self.bind(binder, port) for port in (5113, 6000)], [after] * 2)
+            connects = self.start(PYTHON, "-c", "import socket; print(socket.socket().connect_ex(('127.0.0.1', 1)))",
+                                  options=options)
+            self.assertEqual(connects.stdout.readline(), "111\n")  # a hook that had no program is open
+            self.end(binder)
 
     def test_a_program_by_id_is_not_taken_up(self):
         binder = self.start_binder(programs="bind=name:bind_policy4")

@@ -39,6 +39,7 @@ struct TreeOffer {
     int ledger = -1;            ///< linux/ledger.hpp
     std::uint32_t process = 0;  ///< one of the tree's
     std::uint32_t uid = 0;      ///< who offers it
+    bool is_closed = true;      ///< calls are refused when the last program has been detached from their hook
 };
 
 /// The providers of program type cgroup_sock_addr and the process trees that they hook. In Scope::Commands

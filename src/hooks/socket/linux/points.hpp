@@ -4,6 +4,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <bit>
 #include <cstddef>
 
@@ -19,12 +20,27 @@ class Points {
   public:
     /// Adds a program. nullptr: the hook takes no more. Throws bad_alloc.
     Attachment* add(spec::AttachType type, const ebpf_hook_dispatch& dispatch, void* link) {
-        return type == spec::AttachType::Bind ? bind_.add(dispatch, link) : chain(type).add(dispatch, link);
+        Attachment* added =
+            type == spec::AttachType::Bind ? bind_.add(dispatch, link) : chain(type).add(dispatch, link);
+        left_ &= ~spec::attach_bit(type);
+        return added;
     }
     /// When it returns, the program does not run and will not.
     void remove(spec::AttachType type, Attachment* attachment) {
-        if (type == spec::AttachType::Bind) return bind_.remove(attachment);
-        chain(type).remove(attachment);
+        if (type == spec::AttachType::Bind) {
+            bind_.remove(attachment);
+        } else {
+            chain(type).remove(attachment);
+        }
+        left_ |= spec::attach_bit(type);
+    }
+
+    /// From now on, calls are refused at a place that had programs and has none any more.
+    void close_when_left() { is_closed_ = true; }
+    /// Whether a call is refused because of that.
+    [[nodiscard]] bool refuses(spec::AttachType type) {
+        if (!is_closed_ || (left_ & spec::attach_bit(type)) == 0) return false;
+        return type == spec::AttachType::Bind ? bind_.is_empty() : chain(type).is_empty();
     }
 
     /// Of any attach type but Bind.
@@ -38,6 +54,8 @@ class Points {
         1 + static_cast<std::size_t>(std::countr_zero(spec::attach_bit(spec::AttachType::Inet6Connect)));
     std::array<Chain, kChains> chains_;
     BindPoint bind_;
+    std::atomic<bool> is_closed_ = false;
+    std::atomic<spec::AttachTypeMask> left_ = 0;  ///< places that programs were detached from
 };
 
 }  // namespace ebpf::hooks::socket

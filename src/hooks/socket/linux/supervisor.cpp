@@ -123,6 +123,7 @@ std::optional<int> Supervisor::carry_out(const Call& call, Binder& binder) {
     if (programs.is_any()) task = callers_.who(call.thread);
     if (!listener_.is_waiting(call.id)) return std::nullopt;
     if (way.way == Way::Refuse) return way.error;
+    if (programs.are_missing) return -EPERM;
     if (!task) return task.error();
     if (programs.chain != nullptr) {
         ebpf_sock_addr_context context = context_of(*address, way.attach, *facts);
@@ -143,8 +144,11 @@ std::optional<int> Supervisor::connect(int type, Connection connection) {
 Supervisor::Programs Supervisor::programs_for(Operation operation, const Route& way) {
     if (way.way != Way::Hook) return {};
     Chain& chain = points_->chain(way.attach);
-    return {.chain = chain.is_empty() ? nullptr : &chain,
-            .bind = operation == Operation::Bind && !points_->bind().is_empty() ? &points_->bind() : nullptr};
+    const bool is_bind = operation == Operation::Bind;
+    return {
+        .are_missing = points_->refuses(way.attach) || (is_bind && points_->refuses(spec::AttachType::Bind)),
+        .chain = chain.is_empty() ? nullptr : &chain,
+        .bind = is_bind && !points_->bind().is_empty() ? &points_->bind() : nullptr};
 }
 
 std::optional<int> Supervisor::bind(const Call& call, const platform::Descriptor& socket,

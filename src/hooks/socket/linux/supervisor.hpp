@@ -43,6 +43,7 @@ class Supervisor {
     std::optional<int> connect(int type, Connection connection);
     /// What decides on a call; nullptr: no program.
     struct Programs {
+        bool are_missing = false;  ///< the call is refused because they were detached
         Chain* chain = nullptr;
         BindPoint* bind = nullptr;
         [[nodiscard]] bool is_any() const { return chain != nullptr || bind != nullptr; }

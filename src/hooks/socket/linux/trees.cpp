@@ -78,6 +78,7 @@ Result<std::uint32_t> Trees::add(const TreeOffer& offer) {
     tree->ledger.emplace(std::move(ledger));
     tree->listener.reset(fcntl(offer.listener, F_DUPFD_CLOEXEC, 0));
     if (!tree->listener.is_open()) return refused("dup");
+    if (offer.is_closed) tree->points->close_when_left();
     // What is hooked may be of our own user: it must not trace who decides on it.
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     const std::lock_guard guard(mutex_);
