@@ -21,6 +21,7 @@
 #include <string_view>
 #include <unordered_set>
 #include <utility>
+#include <vector>
 
 namespace ebpf::hooks::socket {
 namespace {
@@ -103,19 +104,14 @@ std::expected<Bound*, int> BoundSockets::add(const Descriptor& socket, Bound bou
 }
 
 Bound BoundSockets::remove(const Descriptor& socket) {
-    std::vector<Bound> removed;
-    if (const auto cookie = cookie_of(socket)) take(*cookie, removed);
+    Bound removed;
+    if (const auto cookie = cookie_of(socket)) removed = take(*cookie).value_or(Bound{});
     epoll_ctl(entries_.number(), EPOLL_CTL_DEL, socket.number(), nullptr);
-    return removed.empty() ? Bound{} : std::move(removed.front());
+    return removed;
 }
 
 std::optional<Bound> BoundSockets::take_any() {
-    if (sockets_.empty()) return std::nullopt;
-    const auto first = sockets_.begin();
-    std::optional<Bound> taken = std::move(first->second.bound);
-    if (!first->second.is_announced) --unannounced_;
-    sockets_.erase(first);
-    return taken;
+    return sockets_.empty() ? std::nullopt : take(sockets_.begin()->first);
 }
 
 int BoundSockets::timeout() const {
@@ -125,14 +121,12 @@ int BoundSockets::timeout() const {
     return static_cast<int>(std::max(left, milliseconds(0)).count());
 }
 
-std::vector<Bound> BoundSockets::take_closed() {
-    std::vector<Bound> closed;
-    const bool has_read_all = read_messages(closed);
-    if (!has_read_all || timeout() == 0) look_at_all(closed);
-    return closed;
+void BoundSockets::take_closed(const Tell& tell) {
+    const bool has_read_all = read_messages(tell);
+    if (!has_read_all || timeout() == 0) look_at_all(tell);
 }
 
-bool BoundSockets::read_messages(std::vector<Bound>& closed) {
+bool BoundSockets::read_messages(const Tell& tell) {
     std::array<std::byte, 16384> buffer;
     bool has_read_all = true;
     for (;;) {
@@ -143,13 +137,13 @@ bool BoundSockets::read_messages(std::vector<Bound>& closed) {
         }
         if (size <= 0) return has_read_all;
         for_each_cookie(std::span(buffer).first(static_cast<std::size_t>(size)),
-                        [&](std::uint64_t cookie) { take(cookie, closed); });
+                        [&](std::uint64_t cookie) { take(cookie, tell); });
     }
 }
 
 // A line of the epoll instance for each entry, with "data:" before its cookie in hexadecimal digits.
 // Source: Linux Documentation/filesystems/proc.rst, section 3.8.
-void BoundSockets::look_at_all(std::vector<Bound>& closed) {
+void BoundSockets::look_at_all(const Tell& tell) {
     looked_at_ = Clock::now();
     std::ifstream file(fmt::format("/proc/thread-self/fdinfo/{}", entries_.number()));
     if (!file) return;
@@ -169,15 +163,20 @@ void BoundSockets::look_at_all(std::vector<Bound>& closed) {
     for (const auto& [cookie, entry] : sockets_) {
         if (!open.contains(cookie)) gone.push_back(cookie);
     }
-    for (const std::uint64_t cookie : gone) take(cookie, closed);
+    for (const std::uint64_t cookie : gone) take(cookie, tell);
 }
 
-void BoundSockets::take(std::uint64_t cookie, std::vector<Bound>& closed) {
+std::optional<Bound> BoundSockets::take(std::uint64_t cookie) {
     const auto found = sockets_.find(cookie);
-    if (found == sockets_.end()) return;
-    closed.push_back(std::move(found->second.bound));
+    if (found == sockets_.end()) return std::nullopt;
+    std::optional<Bound> taken = std::move(found->second.bound);
     if (!found->second.is_announced) --unannounced_;
     sockets_.erase(found);
+    return taken;
+}
+
+void BoundSockets::take(std::uint64_t cookie, const Tell& tell) {
+    if (const auto taken = take(cookie)) tell(*taken);
 }
 
 }  // namespace ebpf::hooks::socket

@@ -5,10 +5,10 @@
 #include <chrono>
 #include <cstdint>
 #include <expected>
+#include <functional>
 #include <optional>
 #include <string>
 #include <unordered_map>
-#include <vector>
 
 #include "hooks/socket/linux/address.hpp"
 #include "hooks/socket/linux/target.hpp"
@@ -48,8 +48,10 @@ class BoundSockets {
     [[nodiscard]] int descriptor() const { return messages_.number(); }
     /// When to look again without a message, in milliseconds; -1: there is nothing to look for.
     [[nodiscard]] int timeout() const;
-    /// Forgets sockets that are closed and returns them, in no order.
-    std::vector<Bound> take_closed();
+    using Tell = std::function<void(const Bound&)>;
+    /// Forgets sockets that are closed and hands each to `tell`, in no order. Throws bad_alloc: those that
+    /// were not handed over are found another time.
+    void take_closed(const Tell& tell);
 
   private:
     using Clock = std::chrono::steady_clock;
@@ -61,9 +63,10 @@ class BoundSockets {
     /// do.
     void open();
     /// Reads messages. Returns whether all that there were could be read.
-    bool read_messages(std::vector<Bound>& closed);
-    void look_at_all(std::vector<Bound>& closed);
-    void take(std::uint64_t cookie, std::vector<Bound>& closed);
+    bool read_messages(const Tell& tell);
+    void look_at_all(const Tell& tell);
+    std::optional<Bound> take(std::uint64_t cookie);
+    void take(std::uint64_t cookie, const Tell& tell);
 
     platform::Descriptor messages_;                     ///< netlink
     platform::Descriptor entries_;                      ///< epoll

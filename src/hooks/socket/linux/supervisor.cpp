@@ -72,8 +72,9 @@ bool Supervisor::wait() {
 
 void Supervisor::tell_closed() {
     try {
-        for (const Bound& bound : bound_.take_closed()) points_->bind().tell_unbound(bound);
-    } catch (const std::bad_alloc&) {  // those that are not told of yet are found again
+        bound_.take_closed([this](const Bound& bound) { points_->bind().tell_unbound(bound); });
+    } catch (const std::bad_alloc&) {
+        return;  // the others are found another time
     }
 }
 
