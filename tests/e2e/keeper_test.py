@@ -202,7 +202,7 @@ os.execlp("%s", "python", "-c", "import socket; print(socket.socket().bind((\\"1
             payload = struct.pack("<IIII", process, 0, 1, 1) + struct.pack("<III", 8, 0, len(pin)) + pin.encode()
             with socket.socket(socket.AF_UNIX) as connection:
                 connection.connect(self.socket)
-                header = struct.pack("<IIIII", 4, 0x1000007, 0, len(payload), len(descriptors))
+                header = struct.pack("<IIIII", 6, 0x1000007, 0, len(payload), len(descriptors))
                 rights = array.array("i", descriptors).tobytes()
                 connection.sendmsg([header + payload], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
                 _, _, status, size, _ = struct.unpack("<IIIII", connection.recv(20, socket.MSG_WAITALL))

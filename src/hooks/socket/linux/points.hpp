@@ -17,11 +17,11 @@ namespace ebpf::hooks::socket {
 /// Threads: any.
 class Points {
   public:
-    /// Adds a program. nullptr: the hook takes no more. Throws bad_alloc.
-    Attachment* add(spec::AttachType type, const ebpf_hook_dispatch& dispatch, void* link) {
-        return type == spec::AttachType::Bind ? bind_.add(dispatch, link) : chain(type).add(dispatch, link);
+    /// Attaches programs. nullptr: there are those of another context. Throws bad_alloc.
+    Attachment* add(spec::AttachType type, const ebpf_hook_dispatch& dispatch, void* point) {
+        return type == spec::AttachType::Bind ? bind_.add(dispatch, point) : chain(type).add(dispatch, point);
     }
-    /// When it returns, the program does not run and will not.
+    /// When it returns, no program runs or will.
     void remove(spec::AttachType type, Attachment* attachment) {
         if (type == spec::AttachType::Bind) return bind_.remove(attachment);
         chain(type).remove(attachment);
