@@ -74,6 +74,7 @@ Result<Output> net_attach(const Options& options, Words& words);
 Result<Output> net_detach(const Options& options, Words& words);
 Result<Output> net_show(const Options& options, Words& words);
 Result<Output> link_show(const Options& options, Words& words);
+Result<Output> link_update(const Options& options, Words& words);
 Result<Output> link_detach(const Options& options, Words& words);
 Result<Output> link_pin(const Options& options, Words& words);
 Result<Output> run_command(const Options& options, Words& words);
@@ -107,7 +108,7 @@ Result<client::Handle> program_for(client::Client& client, const Options& option
 /// Returns the paths of the pins of an object, without those that keep `net attach` going.
 Result<std::vector<std::string>> pins_of(client::Client& client, client::ObjectKind kind, std::uint32_t id);
 
-/// Prefix of the pins that keep attachments of `net attach` alive: the interface's number follows.
+/// Prefix of the pins that keep attachments of `net attach` alive: the link's id follows.
 inline constexpr const char* kNetPinPrefix = "@net/xdp/";
 
 }  // namespace ebpf::ctl

@@ -2,6 +2,10 @@
 // ebpfctl net, link and pin.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <optional>
+#include <utility>
+
 #include "base/try.hpp"
 #include "commands.hpp"
 #include "platform/interface.hpp"
@@ -14,8 +18,15 @@ using client::Client;
 using client::Handle;
 using client::ObjectKind;
 
-std::string net_pin(std::uint32_t ifindex) {
-    return fmt::format("{}{}", kNetPinPrefix, ifindex);
+std::string net_pin(std::uint32_t link) {
+    return fmt::format("{}{}", kNetPinPrefix, link);
+}
+
+/// Detaches, and drops what keeps a link of `net attach`; others have no such pin.
+Result<void> end_link(Client& client, const Handle& link, std::uint32_t id) {
+    EBPF_TRY_VOID(client.detach(link));
+    (void)client.unpin(net_pin(id));
+    return {};
 }
 
 /// An XDP link at an interface.
@@ -24,7 +35,7 @@ struct Attachment {
     protocol::LinkDetails info;
 };
 
-/// Returns the attached XDP links, of one interface if it is named.
+/// Returns the attached XDP links, of one interface if it is named, in the order in which they run.
 Result<std::vector<Attachment>> attachments(Client& client, const std::string& interface) {
     std::vector<Attachment> found;
     EBPF_TRY(const auto ids, client.ids(ObjectKind::Link));
@@ -37,6 +48,8 @@ Result<std::vector<Attachment>> attachments(Client& client, const std::string& i
         if (interface.empty() || info.interface == interface)
             found.push_back({*std::move(link), std::move(info)});
     }
+    std::ranges::sort(found, {},
+                      [](const Attachment& one) { return std::pair(one.info.ifindex, one.info.position); });
     return found;
 }
 
@@ -59,6 +72,11 @@ Result<Output> net_attach(const Options& options, Words& words) {
     EBPF_TRY_VOID(words.expect("xdp"));
     EBPF_TRY(const auto selector, words.program());
     EBPF_TRY(const auto interface, interface_word(words));
+    std::optional<std::uint32_t> priority;
+    if (words.accept("priority")) {
+        EBPF_TRY(const auto number, words.number("priority", 0xffffffff));
+        priority = static_cast<std::uint32_t>(number);
+    }
     const bool overwrites = words.accept("overwrite");
     EBPF_TRY_VOID(words.finish());
     EBPF_TRY(const auto backend, open_context(options, Place::Daemon));
@@ -70,17 +88,24 @@ Result<Output> net_attach(const Options& options, Words& words) {
     }
     EBPF_TRY(const auto program, program_for(client, options, selector));
     EBPF_TRY(const std::uint32_t type, attach_type(client, program));
-    EBPF_TRY(auto existing, attachments(client, interface));
-    if (!existing.empty() && overwrites) {
-        EBPF_TRY_VOID(client.update_link(existing.front().link, program));
-        return Done{};
+    if (overwrites) {
+        EBPF_TRY(const auto existing, attachments(client, interface));
+        if (existing.size() > 1) {
+            return fail(Status::InvalidArgument,
+                        fmt::format("interface '{}': {} programs are attached: replace one by link update",
+                                    interface, existing.size()));
+        }
+        if (existing.size() == 1) {
+            EBPF_TRY_VOID(client.update_link(existing.front().link, program));
+            return Done{};
+        }
     }
-    EBPF_TRY(const auto link, client.create_link(program, {.attach_type = type, .interface = interface}));
+    EBPF_TRY(
+        const auto link,
+        client.create_link(program, {.attach_type = type, .interface = interface, .priority = priority}));
     EBPF_TRY(const auto info, client.link_info(link));
-    // Without the pin the attachment would end with this command. An old pin is that of a link that was
-    // detached.
-    (void)client.unpin(net_pin(info.ifindex));
-    EBPF_TRY_VOID(client.pin(link, net_pin(info.ifindex)));
+    // Without the pin the attachment would end with this command.
+    EBPF_TRY_VOID(client.pin(link, net_pin(info.id)));
     return Done{};
 }
 
@@ -94,10 +119,8 @@ Result<Output> net_detach(const Options& options, Words& words) {
     if (existing.empty()) {
         return fail(Status::NotAttached, fmt::format("interface '{}': no program is attached", interface));
     }
-    for (auto& attachment : existing) {
-        EBPF_TRY_VOID(client.detach(attachment.link));
-        (void)client.unpin(net_pin(attachment.info.ifindex));  // a link that was made otherwise has none
-    }
+    for (const auto& attachment : existing)
+        EBPF_TRY_VOID(end_link(client, attachment.link, attachment.info.id));
     return Done{};
 }
 
@@ -135,13 +158,26 @@ Result<Output> link_show(const Options& options, Words& words) {
     return shown;
 }
 
+Result<Output> link_update(const Options& options, Words& words) {
+    EBPF_TRY(const auto link_selector, words.object("link"));
+    EBPF_TRY(const auto program_selector, words.program());
+    EBPF_TRY_VOID(words.finish());
+    EBPF_TRY(const auto backend, open_context(options, Place::Daemon));
+    Client client(*backend);
+    EBPF_TRY(const auto link, select_one(client, ObjectKind::Link, link_selector));
+    EBPF_TRY(const auto program, program_for(client, options, program_selector));
+    EBPF_TRY_VOID(client.update_link(link, program));
+    return Done{};
+}
+
 Result<Output> link_detach(const Options& options, Words& words) {
     EBPF_TRY(const auto selector, words.object("link"));
     EBPF_TRY_VOID(words.finish());
     EBPF_TRY(const auto backend, open_context(options, Place::Daemon));
     Client client(*backend);
     EBPF_TRY(const auto link, select_one(client, ObjectKind::Link, selector));
-    EBPF_TRY_VOID(client.detach(link));
+    EBPF_TRY(const auto info, client.link_info(link));
+    EBPF_TRY_VOID(end_link(client, link, info.id));
     return Done{};
 }
 

@@ -77,6 +77,7 @@ void add_options(CLI::App& app, Invocation& invocation) {
 bool may_load(const Command& command) {
     const std::string_view verb = command.verb;
     if (std::string_view(command.noun) == "net") return verb == "attach";
+    if (std::string_view(command.noun) == "link") return verb == "update";
     return std::string_view(command.noun) == "prog" && (verb == "load" || verb == "run" || verb == "dump");
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "results.hpp"
 
@@ -23,6 +24,10 @@ std::string time_text(std::uint64_t seconds);
 /// "hash", or "unknown" for a number outside the table.
 std::string map_type_name(std::uint32_t type);
 std::string program_type_name(std::uint32_t type);
+/// Names of the results after which the next program runs: "XDP_PASS" for XDP, otherwise numbers.
+std::vector<std::string> action_names(const protocol::LinkDetails& link);
+/// What ended_count of a link counts: "ended_cnt", or "denied_cnt" where all programs run.
+const char* ended_name(const protocol::LinkDetails& link);
 /// "jit".
 std::string engine_name(std::uint32_t engine);
 /// Whether a link is at a process tree: its `ifindex` is the tree's number then.

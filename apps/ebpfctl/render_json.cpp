@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "ebpf/hook_provider.h"
 #include "render.hpp"
 
 namespace ebpf::ctl {
@@ -68,6 +69,15 @@ Json of_failure(const verifier::Failure& failure) {
     if (!failure.hint.empty()) json["hint"] = failure.hint;
     if (!failure.trace.empty()) json["trace"] = failure.trace;
     return json;
+}
+
+/// Where a link's program runs among others, and how often it has.
+void add_place(Json& json, const protocol::LinkDetails& link) {
+    json["priority"] = link.priority;
+    json["position"] = link.position;
+    if (link.combine == EBPF_COMBINE_CHAIN) json["chain_call_actions"] = action_names(link);
+    json["run_cnt"] = link.run_count;
+    json[ended_name(link)] = link.ended_count;
 }
 
 struct ToJson {
@@ -227,7 +237,10 @@ struct ToJson {
             json["prog_id"] = link.program_id;
             if (!link.interface.empty()) json["devname"] = link.interface;
             json[is_of_tree(link) ? "tree" : "ifindex"] = link.ifindex;
+            json["hook"] = link.hook;
             json["attached"] = link.is_attached != 0;
+            if (link.is_suspended != 0) json["suspended"] = true;
+            add_place(json, link);
             json["counters"] = Json::object();
             for (const auto& counter : link.counters) json["counters"][counter.name] = counter.value;
             if (!links.pins[i].empty()) json["pinned"] = links.pins[i];
@@ -239,10 +252,13 @@ struct ToJson {
     Json operator()(const NetAttachments& net) const {
         Json xdp = Json::array();
         for (const auto& link : net.xdp) {
-            xdp.push_back({{"devname", link.interface},
-                           {"ifindex", link.ifindex},
-                           {"mode", "user"},
-                           {"id", link.program_id}});
+            Json json = {{"devname", link.interface},
+                         {"ifindex", link.ifindex},
+                         {"mode", "user"},
+                         {"id", link.program_id},
+                         {"link_id", link.id}};
+            add_place(json, link);
+            xdp.push_back(std::move(json));
         }
         Json all;
         all["xdp"] = std::move(xdp);

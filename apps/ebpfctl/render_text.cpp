@@ -4,10 +4,12 @@
 #include <array>
 #include <ctime>
 
+#include "ebpf/hook_provider.h"
 #include "render.hpp"
 #include "spec/engines.hpp"
 #include "spec/maps.hpp"
 #include "spec/programs.hpp"
+#include "spec/xdp_actions.hpp"
 
 namespace ebpf::ctl {
 namespace {
@@ -25,6 +27,14 @@ std::string pin_lines(const std::vector<std::string>& pins) {
     std::string text;
     for (const auto& pin : pins) text += fmt::format("\n\tpinned {}", pin);
     return text;
+}
+
+/// Where a link's program runs among others, and how often it has.
+std::string place_text(const protocol::LinkDetails& link) {
+    std::string text = fmt::format("priority {} position {}", link.priority, link.position);
+    if (link.combine == EBPF_COMBINE_CHAIN)
+        text += fmt::format(" chain_call_actions {}", fmt::join(action_names(link), ","));
+    return text + fmt::format(" run_cnt {} {} {}", link.run_count, ended_name(link), link.ended_count);
 }
 
 /// As JSON over several lines, which is how bpftool shows typed values in text.
@@ -217,9 +227,15 @@ struct ToText {
             const auto& link = links.links[i];
             text += fmt::format("{}: {}  prog {}", link.id, program_type_name(link.program_type),
                                 link.program_id);
-            text += link.is_attached == 0 ? "\n\tdetached"
-                    : is_of_tree(link)    ? fmt::format("\n\ttree {}", link.ifindex)
-                                          : fmt::format("\n\tifindex {}({})", link.interface, link.ifindex);
+            text += fmt::format("\n\thook {}", link.hook);
+            if (is_of_tree(link)) {
+                text += fmt::format("  tree {}", link.ifindex);
+            } else if (link.ifindex != 0) {
+                text += fmt::format("  ifindex {}({})", link.interface, link.ifindex);
+            }
+            if (link.is_attached == 0)
+                text += link.is_suspended != 0 ? "  detached: waits for its hook to return" : "  detached";
+            text += fmt::format("\n\t{}", place_text(link));
             for (const auto& counter : link.counters)
                 text += fmt::format("\n\t{} {}", counter.name, counter.value);
             text += pin_lines(links.pins[i]) + "\n";
@@ -230,7 +246,8 @@ struct ToText {
     std::string operator()(const NetAttachments& net) const {
         std::string text = "xdp:\n";
         for (const auto& link : net.xdp)
-            text += fmt::format("{}({}) user id {}\n", link.interface, link.ifindex, link.program_id);
+            text += fmt::format("{}({}) user id {} link {} {}\n", link.interface, link.ifindex,
+                                link.program_id, link.id, place_text(link));
         return text + "\ntc:\n\nflow_dissector:\n\n";
     }
 
@@ -268,6 +285,22 @@ std::string time_text(std::uint64_t seconds) {
 std::string map_type_name(std::uint32_t type) {
     const auto* row = spec::find_map_type(type);
     return row == nullptr ? "unknown" : row->name;
+}
+
+std::vector<std::string> action_names(const protocol::LinkDetails& link) {
+    constexpr unsigned kBits = 32;
+    const bool is_xdp = link.program_type == static_cast<std::uint32_t>(spec::ProgramType::Xdp);
+    std::vector<std::string> names;
+    for (unsigned action = 0; action < kBits; ++action) {
+        if ((link.actions >> action & 1U) == 0) continue;
+        const bool has_name = is_xdp && action < spec::kXdpActions.size();
+        names.push_back(has_name ? spec::kXdpActions[action] : fmt::format("{}", action));
+    }
+    return names;
+}
+
+const char* ended_name(const protocol::LinkDetails& link) {
+    return link.combine == EBPF_COMBINE_CHAIN ? "ended_cnt" : "denied_cnt";
 }
 
 std::string engine_name(std::uint32_t engine) {

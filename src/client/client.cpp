@@ -188,6 +188,8 @@ Result<Handle> Client::create_link(const Handle& program, const LinkTarget& targ
     request.attach_type = target.attach_type;
     request.flags = target.flags;
     request.interface = target.interface;
+    if (target.priority) request.priority.push_back({*target.priority});
+    if (target.actions) request.actions.push_back({*target.actions});
     return ask_handle(request, {&program}, &protocol::LinkCreateReply::link);
 }
 

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -37,8 +38,10 @@ struct Offered {
 /// Where to attach a program.
 struct LinkTarget {
     std::uint32_t attach_type = 0;
-    std::string interface;  ///< in the context's network namespace
+    std::string interface = {};  ///< in the context's network namespace
     std::uint32_t flags = 0;
+    std::optional<std::uint32_t> priority = {};  ///< nothing: the program's
+    std::optional<std::uint32_t> actions = {};   ///< chain-call actions, as bits; nothing: the program's
 };
 
 struct TestRun {

@@ -127,6 +127,8 @@ Result<Offered> offer(Client& client, const object::ObjectSpec& object, const ob
     request.attach_type = program.attach_type;
     request.engine = static_cast<std::uint32_t>(options.engine);
     request.memory_length = options.memory_length;
+    if (program.run_priority) request.priority.push_back({*program.run_priority});
+    if (program.chain_actions) request.actions.push_back({*program.chain_actions});
     request.name = program.name;
     request.licence = object.licence;
     request.bytecode = std::move(trimmed.bytecode);

@@ -23,15 +23,6 @@ struct Draft {
     std::optional<std::uint32_t> value_size;
 };
 
-Result<std::uint32_t> read_number(const btf::Types& types, const btf::Member& member) {
-    EBPF_TRY(const btf::Type pointer, types.resolve(member.type));
-    if (pointer.kind == btf::Kind::Pointer) {
-        EBPF_TRY(const btf::Type array, types.resolve(pointer.target));
-        if (array.kind == btf::Kind::Array) return btf::Types::array_of(array).count;
-    }
-    return fail(Status::Malformed, "is not a number: a pointer to an array of that many elements");
-}
-
 Result<void> set_size(std::optional<std::uint32_t>& size, std::uint32_t value) {
     if (size && *size != value) {
         return fail(Status::Malformed,
@@ -152,6 +143,15 @@ Result<void> add_variable(Source& source, const elf::Section& section, const Sym
 }
 
 }  // namespace
+
+Result<std::uint32_t> read_number(const btf::Types& types, const btf::Member& member) {
+    EBPF_TRY(const btf::Type pointer, types.resolve(member.type));
+    if (pointer.kind == btf::Kind::Pointer) {
+        EBPF_TRY(const btf::Type array, types.resolve(pointer.target));
+        if (array.kind == btf::Kind::Array) return btf::Types::array_of(array).count;
+    }
+    return fail(Status::Malformed, "is not a number: a pointer to an array of that many elements");
+}
 
 Result<void> read_btf_maps(Source& source) {
     EBPF_TRY(const elf::Section* section, source.file.find_section(".maps"));

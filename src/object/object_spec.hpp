@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -51,8 +52,10 @@ struct ProgramSpec {
     std::string section;
     spec::ProgramType type = spec::ProgramType::Unspecified;
     std::uint32_t attach_type = 0;
-    std::vector<std::byte> bytecode;  ///< 8-byte slots, little-endian
-    std::vector<LineInfo> lines;      ///< ascending by slot
+    std::optional<std::uint32_t> run_priority;   ///< of XDP_RUN_CONFIG
+    std::optional<std::uint32_t> chain_actions;  ///< of XDP_RUN_CONFIG: bit n for verdict n
+    std::vector<std::byte> bytecode;             ///< 8-byte slots, little-endian
+    std::vector<LineInfo> lines;                 ///< ascending by slot
     std::vector<SubprogramInfo> subprograms;
 };
 

@@ -140,6 +140,7 @@ Result<ObjectSpec> read_object(std::span<const std::byte> bytes, std::string_vie
     EBPF_TRY_VOID(read_functions(source));
     EBPF_TRY_VOID(assign_lines(source));
     EBPF_TRY(object.programs, link_programs(source));
+    EBPF_TRY_VOID(read_run_configs(source, object.programs));
     object.maps = std::move(source.maps);
     return object;
 }

@@ -72,6 +72,10 @@ std::span<Function> functions_of(Source& source, const elf::Section& section);
 /// Errors: Malformed - a map of that name exists; LimitExceeded.
 Result<void> add_map(Source& source, MapSpec map, MapPlace place);
 
+/// Reads a number as BTF definitions write it: n is a pointer to an array of n elements. Errors: Malformed;
+/// those of btf::Types::resolve().
+Result<std::uint32_t> read_number(const btf::Types& types, const btf::Member& member);
+
 /// Appends the maps of section .maps, which BTF describes. Errors: as read_object().
 Result<void> read_btf_maps(Source& source);
 /// Appends the maps of section maps, an array of struct bpf_map_def. Errors: as read_object().
@@ -85,5 +89,8 @@ Result<void> read_functions(Source& source);
 Result<void> assign_lines(Source& source);
 /// Returns the linked programs. Errors: NotSupported - section names no program type; LimitExceeded.
 Result<std::vector<ProgramSpec>> link_programs(Source& source);
+/// Reads what section .xdp_run_config says of each XDP program.
+/// Errors: Malformed; NotSupported - a member that is neither the priority nor an action.
+Result<void> read_run_configs(const Source& source, std::vector<ProgramSpec>& programs);
 
 }  // namespace ebpf::object

@@ -58,7 +58,7 @@ StatusOr<Context*> Context::create(const ContextOptions& options) noexcept {
 void Context::destroy(Context* context) noexcept {
     if (context == nullptr) return;
     State* state = context->state_;
-    state->detach_all(nullptr);
+    state->detach_all();
     while (Ref<Object> pinned = state->pins.remove_first()) pinned.reset();
     state->domain.synchronise();
     state->reap();

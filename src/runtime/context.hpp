@@ -15,6 +15,8 @@
 
 namespace ebpf::runtime {
 
+class Reason;
+
 /// Largest id, Linux's; numbers start again at 1 behind it, leaving out those in use.
 inline constexpr std::uint32_t kMaxId = 0x7fffffff;
 
@@ -29,6 +31,7 @@ struct ProgramDefinition {
     std::span<const std::byte> bytecode;   ///< as verified (xlated, before lowering); copied
     std::uint8_t tag[kTagBytes] = {};      ///< first bytes of the SHA-256 of the bytecode
     std::uint64_t memory_length = 0;       ///< ProgramType::Memory
+    ChainPlace place;                      ///< unless its link says otherwise
     bool is_gpl_compatible = false;
     std::uint32_t creator_uid = 0;
 };
@@ -75,19 +78,25 @@ class Context {
     /// Errors: OutOfMemory; InvalidArgument - no image, unknown type, an empty map reference, or a prog array
     ///   among the maps belongs to other programs (see MapObject::put_program()).
     StatusOr<Ref<ProgramObject>> add_program(const ProgramDefinition& definition) noexcept;
-    /// Attaches `program` through the provider of its program type and request.attach_type. On failure
-    /// `reason` holds NUL-terminated text. May block as long as the provider does.
+    /// Attaches `program` through the provider of its program type and request.attach_type, beside those that
+    /// are at the same attach point. On failure `reason` holds NUL-terminated text. May block as long as the
+    /// provider does.
     /// Errors: VersionMismatch - the request's version or size; InvalidArgument - the program was made for
-    ///   another attach type; NotSupported - no provider; OutOfMemory; those of the provider, by errno.
+    ///   another attach type, request.flags are not those of the programs that are there, or the hook knows
+    ///   no chain-call actions; NotSupported - no provider; AlreadyExists - the program is there; Busy,
+    ///   LimitExceeded - the hook takes one program at a place, or no more than there are; OutOfMemory; those
+    ///   of the provider, by errno.
     StatusOr<Ref<LinkObject>> create_link(const Ref<ProgramObject>& program,
-                                          const ebpf_attach_request& request,
-                                          std::span<char> reason) noexcept;
-    /// Replaces the program of a link: every invocation runs either the old or the new one, and those that
-    /// begin after the return the new one; one call of invoke_all() counts as one. The counters of the hook
-    /// go on.
-    /// Errors: InvalidArgument - program type or attach type differs from the old one's; NotAttached.
+                                          const ebpf_attach_request& request, std::span<char> reason,
+                                          const ChainPlace& place = {}) noexcept;
+    /// Replaces the program of a link; priority, chain-call actions and counters are the link's and stay.
+    /// Every invocation runs either the old or the new one, and those that begin after the return the new
+    /// one; a call of invoke_all() is one for each context. Errors: InvalidArgument - program type or attach
+    /// type differs from the old one's; AlreadyExists -
+    ///   another link has the program at the same attach point; NotAttached.
     Status update_link(LinkObject& link, const Ref<ProgramObject>& program) noexcept;
-    /// Detaches now, although references may remain. May block.
+    /// Detaches now, although references may remain: when it returns the program does not run any more. May
+    /// block.
     /// Errors: NotAttached - also while another thread detaches.
     Status detach(LinkObject& link) noexcept;
 
@@ -129,11 +138,13 @@ class Context {
     void set_stats_enabled(bool enabled) noexcept;
     [[nodiscard]] bool is_stats_enabled() const noexcept;
 
-    /// Adds a hook.
-    /// Errors: VersionMismatch - version or size is not ours; InvalidArgument - name, attach or detach is
-    ///   missing; AlreadyExists - its program and attach type has one; OutOfMemory.
+    /// Adds a hook. If it is one that was unregistered, unchanged, its links that are left are attached
+    /// again; those that the provider refuses stay suspended. May block as long as the provider does. Errors:
+    /// VersionMismatch - version or size is not ours; InvalidArgument - name, attach or detach is
+    ///   missing, or `combine` or `max_programs` is not in the ABI; AlreadyExists - its program and attach
+    ///   type has one; OutOfMemory.
     Status register_provider(const ebpf_hook_provider* provider) noexcept;
-    /// Refuses further links, detaches the provider's links, then forgets it: nothing calls it after Ok.
+    /// Refuses further links, suspends the provider's links, then forgets it: nothing calls it after Ok.
     /// Errors: NotFound; Busy - another thread is inside its attach() or detach(): call again, nothing new
     ///   gets in meanwhile.
     Status unregister_provider(const ebpf_hook_provider* provider) noexcept;
@@ -143,6 +154,11 @@ class Context {
     friend class Batch;
     explicit Context(State& state) noexcept : state_(&state) {}
     ~Context() = default;
+
+    /// Attaches the point of a link that joined it first. On failure the link is gone.
+    Status attach_first(LinkObject& link, Reason& reason) noexcept;
+    /// Attaches the points that waited for a provider.
+    void resume_links(const ebpf_hook_provider* table) noexcept;
 
     State* state_;
 };

@@ -5,6 +5,7 @@
 
 #include "ebpf/contexts.h"
 #include "platform/clock.hpp"
+#include "runtime/attach_point.hpp"
 
 namespace ebpf::runtime {
 namespace {
@@ -48,8 +49,8 @@ StatusOr<ebpf_hook_thread*> Dispatch::enter_thread(State& state) noexcept {
     return entered;
 }
 
-int Dispatch::thread_enter(void* link, ebpf_hook_thread** thread) noexcept {
-    const auto entered = enter_thread(static_cast<LinkObject*>(link)->state());
+int Dispatch::thread_enter(void* point, ebpf_hook_thread** thread) noexcept {
+    const auto entered = enter_thread(*static_cast<const AttachPoint*>(point)->state);
     if (!entered) return -status_errno(entered.error());
     *thread = *entered;
     return 0;
@@ -145,27 +146,93 @@ void Dispatch::run_memory_all(const ProgramObject& program, InvokingThread& thre
                 [&](std::size_t i) { set_memory(thread.invocation, data[i], length); });
 }
 
+// How the programs of a type meet a context of their hook.
+struct Dispatch::Plain {
+    static std::uint64_t run(const ProgramObject& program, InvokingThread& thread, void* context) noexcept {
+        return Dispatch::run(program, thread, context);
+    }
+    static void run_all(const ProgramObject& program, InvokingThread& thread, std::span<void* const> contexts,
+                        std::uint64_t* results) noexcept {
+        Dispatch::run_all(program, thread, contexts, results);
+    }
+};
+
+struct Dispatch::OnMemory {
+    static std::uint64_t run(const ProgramObject& program, InvokingThread& thread, void* context) noexcept {
+        const auto& memory = *static_cast<const ebpf_memory_context*>(context);
+        if (memory.length != program.memory_length()) return default_action(program);
+        return run_memory(program, thread, memory.data, memory.length);
+    }
+    static void run_all(const ProgramObject& program, InvokingThread& thread, std::span<void* const> contexts,
+                        std::uint64_t* results) noexcept {
+        for (std::size_t i = 0; i < contexts.size(); ++i) results[i] = run(program, thread, contexts[i]);
+    }
+};
+
 // Inside an epoch, so that what is loaded here stays: update_link() retires the program it takes out.
-std::uint64_t Dispatch::invoke(void* link, ebpf_hook_thread* thread, void* context) noexcept {
-    return run(*static_cast<LinkObject*>(link)->program_.load(std::memory_order_acquire), *thread, context);
+template <typename Way>
+[[gnu::always_inline]] inline std::uint64_t Dispatch::run_link(const AttachPoint& point,
+                                                               const LinkObject& link,
+                                                               ebpf_hook_thread& thread,
+                                                               void* context) noexcept {
+    const ProgramObject& program = *link.program_.load(std::memory_order_acquire);
+    const std::uint64_t result = Way::run(program, thread, context);
+    LinkObject::Counter& counter = link.counters_[thread.slot];
+    add(counter.runs, 1);
+    add(counter.ended, point.goes_on(link, result) ? 0U : 1U);
+    return result;
 }
 
-std::uint64_t Dispatch::invoke_memory(void* link, ebpf_hook_thread* thread, void* context) noexcept {
-    const auto& program = *static_cast<LinkObject*>(link)->program_.load(std::memory_order_acquire);
-    const auto& memory = *static_cast<const ebpf_memory_context*>(context);
-    if (memory.length != program.memory_length()) return default_action(program);
-    return run_memory(program, *thread, memory.data, memory.length);
+// From one to the next for each context, rather than all contexts through one program after the other:
+// programs may hand things on to the next by a map.
+template <typename Way>
+[[gnu::noinline]] std::uint64_t Dispatch::run_chain(const AttachPoint& point, const LinkObject* link,
+                                                    ebpf_hook_thread& thread, void* context) noexcept {
+    std::uint64_t result = 0;
+    bool is_refused = false;
+    for (; link != nullptr; link = link->next_.load(std::memory_order_acquire)) {
+        const std::uint64_t one = run_link<Way>(point, *link, thread, context);
+        const bool goes_on = point.goes_on(*link, one);
+        if (!point.runs_all) {
+            result = one;
+            if (!goes_on) break;
+        } else if (!is_refused) {
+            is_refused = !goes_on;
+            result = is_refused ? one : result | one;
+        }
+    }
+    return result;
 }
 
-void Dispatch::invoke_all(void* link, ebpf_hook_thread* thread, void* const* contexts, std::uint64_t* results,
-                          std::size_t count) noexcept {
-    const auto& program = *static_cast<LinkObject*>(link)->program_.load(std::memory_order_acquire);
-    run_all(program, *thread, {contexts, count}, results);
+template <typename Way>
+std::uint64_t Dispatch::invoke(void* place, ebpf_hook_thread* thread, void* context) noexcept {
+    const auto& point = *static_cast<const AttachPoint*>(place);
+    const LinkObject* first = point.first.load(std::memory_order_acquire);
+    if (first->next_.load(std::memory_order_acquire) != nullptr) [[unlikely]] {
+        return run_chain<Way>(point, first, *thread, context);
+    }
+    return run_link<Way>(point, *first, *thread, context);
 }
 
-void Dispatch::invoke_memory_all(void* link, ebpf_hook_thread* thread, void* const* contexts,
-                                 std::uint64_t* results, std::size_t count) noexcept {
-    for (std::size_t i = 0; i < count; ++i) results[i] = invoke_memory(link, thread, contexts[i]);
+template <typename Way>
+void Dispatch::invoke_all(void* place, ebpf_hook_thread* thread, void* const* contexts,
+                          std::uint64_t* results, std::size_t count) noexcept {
+    const auto& point = *static_cast<const AttachPoint*>(place);
+    const LinkObject* first = point.first.load(std::memory_order_acquire);
+    if (first->next_.load(std::memory_order_acquire) != nullptr) [[unlikely]] {
+        for (std::size_t i = 0; i < count; ++i) {
+            results[i] =
+                run_chain<Way>(point, point.first.load(std::memory_order_acquire), *thread, contexts[i]);
+        }
+        return;
+    }
+    const ProgramObject& program = *first->program_.load(std::memory_order_acquire);
+    Way::run_all(program, *thread, {contexts, count}, results);
+    std::uint64_t went_on = 0;
+    for (std::size_t i = 0; i < count; ++i) went_on += point.goes_on(*first, results[i]) ? 1U : 0U;
+    LinkObject::Counter& counter = first->counters_[thread->slot];
+    add(counter.runs, count);
+    add(counter.ended, count - went_on);
 }
 
 Batch::Batch(Context& context) noexcept : thread_{context.state_, 0, {}} {
@@ -212,8 +279,8 @@ const ebpf_hook_dispatch& Dispatch::table(spec::ProgramType type) noexcept {
             .run_for = run_for,
         };
     };
-    static constexpr ebpf_hook_dispatch kPacketTable = kMake(invoke, invoke_all);
-    static constexpr ebpf_hook_dispatch kMemoryTable = kMake(invoke_memory, invoke_memory_all);
+    static constexpr ebpf_hook_dispatch kPacketTable = kMake(invoke<Plain>, invoke_all<Plain>);
+    static constexpr ebpf_hook_dispatch kMemoryTable = kMake(invoke<OnMemory>, invoke_all<OnMemory>);
     return type == spec::ProgramType::Memory ? kMemoryTable : kPacketTable;
 }
 

@@ -39,15 +39,25 @@ class Dispatch {
                                std::uint64_t* results) noexcept;
 
   private:
-    static int thread_enter(void* link, ebpf_hook_thread** thread) noexcept;
+    struct Plain;
+    struct OnMemory;
+
+    static int thread_enter(void* point, ebpf_hook_thread** thread) noexcept;
     static void thread_leave(ebpf_hook_thread* thread) noexcept;
     static void run_for(ebpf_hook_thread* thread, const ebpf_task* task) noexcept;
-    static std::uint64_t invoke(void* link, ebpf_hook_thread* thread, void* context) noexcept;
-    static std::uint64_t invoke_memory(void* link, ebpf_hook_thread* thread, void* context) noexcept;
-    static void invoke_all(void* link, ebpf_hook_thread* thread, void* const* contexts,
+    /// Runs the program of one link of `point`, counting it.
+    template <typename Way>
+    static std::uint64_t run_link(const AttachPoint& point, const LinkObject& link, ebpf_hook_thread& thread,
+                                  void* context) noexcept;
+    /// Runs the programs of `link` and of those behind it, as they combine at `point`.
+    template <typename Way>
+    static std::uint64_t run_chain(const AttachPoint& point, const LinkObject* link, ebpf_hook_thread& thread,
+                                   void* context) noexcept;
+    template <typename Way>
+    static std::uint64_t invoke(void* place, ebpf_hook_thread* thread, void* context) noexcept;
+    template <typename Way>
+    static void invoke_all(void* place, ebpf_hook_thread* thread, void* const* contexts,
                            std::uint64_t* results, std::size_t count) noexcept;
-    static void invoke_memory_all(void* link, ebpf_hook_thread* thread, void* const* contexts,
-                                  std::uint64_t* results, std::size_t count) noexcept;
     template <typename Prepare>
     static void execute_all(const ProgramObject& program, InvokingThread& thread,
                             std::span<std::uint64_t> results, Prepare prepare) noexcept;

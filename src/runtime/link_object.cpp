@@ -1,15 +1,27 @@
 // SPDX-License-Identifier: MIT
+#include <new>
+
+#include "base/allocate.hpp"
+#include "platform/cpu.hpp"
+#include "runtime/attach_point.hpp"
 #include "runtime/state.hpp"
 
 namespace ebpf::runtime {
 
-LinkObject::LinkObject(State& state, ProgramObject& program, const ebpf_attach_request& request,
-                       Provider& provider) noexcept
-    : Object(state, kKind, program.name(), program.creator_uid()),
-      program_(&program),
-      request_(request),
-      provider_(&provider) {
+LinkObject::LinkObject(State& state, ProgramObject& program, const ebpf_attach_request& request) noexcept
+    : Object(state, kKind, program.name(), program.creator_uid()), program_(&program), request_(request) {
     program.acquire_internal();
+}
+
+LinkObject::~LinkObject() {
+    ebpf::release(counters_, state().domain.slots() * sizeof(Counter), alignof(Counter));
+}
+
+bool LinkObject::set_up() noexcept {
+    const std::uint32_t slots = state().domain.slots();
+    counters_ = static_cast<Counter*>(allocate(slots * sizeof(Counter), alignof(Counter)));
+    for (std::uint32_t i = 0; counters_ != nullptr && i < slots; ++i) ::new (&counters_[i]) Counter();
+    return counters_ != nullptr;
 }
 
 Ref<ProgramObject> LinkObject::program() const noexcept {
@@ -18,26 +30,90 @@ Ref<ProgramObject> LinkObject::program() const noexcept {
     return Ref<ProgramObject>::share(*program_.load(std::memory_order_relaxed));
 }
 
+bool LinkObject::is_attached() const noexcept {
+    return phase_.load(std::memory_order_acquire) == Phase::Attached &&
+           point_->phase.load(std::memory_order_acquire) == AttachPoint::Phase::Attached;
+}
+
+bool LinkObject::is_suspended() const noexcept {
+    return phase_.load(std::memory_order_acquire) == Phase::Attached &&
+           point_->phase.load(std::memory_order_acquire) == AttachPoint::Phase::Suspended;
+}
+
+const char* LinkObject::hook() const noexcept {
+    return point_->hook.name;
+}
+
+ebpf_combine LinkObject::combine() const noexcept {
+    return point_->runs_all ? EBPF_COMBINE_ALL : EBPF_COMBINE_CHAIN;
+}
+
+StatusOr<std::uint32_t> LinkObject::position() const noexcept {
+    const platform::LockScope guard(state().lock);
+    std::uint32_t before = 0;
+    for (const LinkObject* link = point_->first.load(std::memory_order_relaxed); link != nullptr;
+         link = link->next_.load(std::memory_order_relaxed)) {
+        if (link == this) return before;
+        ++before;
+    }
+    return std::unexpected(Status::NotAttached);
+}
+
+std::uint64_t LinkObject::run_count() const noexcept {
+    std::uint64_t sum = 0;
+    for (std::uint32_t i = 0; i < state().domain.slots(); ++i) {
+        sum += counters_[i].runs.load(std::memory_order_relaxed);
+    }
+    return sum;
+}
+
+std::uint64_t LinkObject::ended_count() const noexcept {
+    std::uint64_t sum = 0;
+    for (std::uint32_t i = 0; i < state().domain.slots(); ++i) {
+        sum += counters_[i].ended.load(std::memory_order_relaxed);
+    }
+    return sum;
+}
+
 StatusOr<std::size_t> LinkObject::counters(std::span<ebpf_hook_counter> counters) noexcept {
-    const platform::LockScope guard(counters_lock_);
+    const platform::LockScope guard(point_->counters_lock);
     if (!is_attached()) return std::unexpected(Status::NotAttached);
-    const ebpf_hook_provider& table = *provider_->table;
+    const ebpf_hook_provider& table = *point_->provider->table;
     if (table.counters == nullptr) return std::size_t{0};
-    return table.counters(table.provider, attachment_, counters.data(), counters.size());
+    return table.counters(table.provider, point_->attachment, counters.data(), counters.size());
 }
 
 Status LinkObject::detach() noexcept {
-    {
-        const platform::LockScope guard(counters_lock_);
-        Phase attached = Phase::Attached;
-        if (!phase_.compare_exchange_strong(attached, Phase::Detaching, std::memory_order_acq_rel)) {
-            return Status::NotAttached;
+    State& owner = state();
+    bool is_last = false;
+    Provider* unused = nullptr;
+    for (bool has_begun = false; !has_begun;) {
+        {
+            const platform::LockScope guard(owner.lock);
+            if (phase_.load(std::memory_order_relaxed) != Phase::Attached) return Status::NotAttached;
+            has_begun = !point_->is_moving();
+            if (has_begun) {
+                phase_.store(Phase::Detaching, std::memory_order_release);
+                is_last = point_->is_attached() && point_->programs == 1;
+                if (is_last) {
+                    point_->begin(AttachPoint::Phase::Detaching);
+                } else {
+                    unused = owner.take_out(*this);
+                }
+            }
         }
+        if (!has_begun) platform::yield();
     }
-    const ebpf_hook_provider& table = *provider_->table;
-    table.detach(table.provider, attachment_);
+    if (is_last) {
+        point_->take_down();
+        const platform::LockScope guard(owner.lock);
+        point_->finish(AttachPoint::Phase::Suspended);
+        unused = owner.take_out(*this);
+    } else {
+        owner.domain.synchronise();  // invocations that found it
+    }
+    if (unused != nullptr) State::unmake(unused);
     phase_.store(Phase::Detached, std::memory_order_release);
-    state().leave_provider(*provider_);
     return Status::Ok;
 }
 

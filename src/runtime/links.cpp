@@ -1,48 +1,13 @@
 // SPDX-License-Identifier: MIT
 // Context: links and hook providers.
-#include <cstring>
-
-#include "helpers/text.hpp"
+#include "platform/cpu.hpp"
+#include "runtime/attach_point.hpp"
 #include "runtime/context.hpp"
-#include "runtime/dispatch.hpp"
+#include "runtime/reason.hpp"
 #include "runtime/state.hpp"
 
 namespace ebpf::runtime {
 namespace {
-
-/// Writes what made create_link() fail before or in the provider.
-class Reason {
-  public:
-    explicit Reason(std::span<char> buffer) noexcept
-        : buffer_(buffer.empty() ? std::span<char>(spare_) : buffer) {
-        buffer_[0] = '\0';
-    }
-
-    template <typename... Parts>
-    void write(Parts... parts) noexcept {
-        helpers::BoundedText text(buffer_);
-        (append(text, parts), ...);
-        text.terminate();
-    }
-    /// Makes sure that a provider has left text.
-    void complete(const char* provider, int code) noexcept {
-        buffer_.back() = '\0';
-        if (buffer_[0] == '\0') write("hook '", provider, "' refused with errno ", code < 0 ? -code : code);
-    }
-    [[nodiscard]] std::span<char> buffer() const noexcept { return buffer_; }
-
-  private:
-    static void append(helpers::BoundedText& text, const char* part) noexcept { text.append(part); }
-    static void append(helpers::BoundedText& text, std::uint32_t number) noexcept {
-        text.append_number(number);
-    }
-    static void append(helpers::BoundedText& text, int number) noexcept {
-        text.append_number(static_cast<std::uint64_t>(number));
-    }
-
-    char spare_[1] = {};
-    std::span<char> buffer_;
-};
 
 /// Checks a request against the program. Errors: VersionMismatch, InvalidArgument.
 Status check_request(const ProgramObject& program, const ebpf_attach_request& request,
@@ -64,40 +29,93 @@ Status check_request(const ProgramObject& program, const ebpf_attach_request& re
 
 }  // namespace
 
+std::optional<State::Joined> State::join(LinkObject& link, const ChainPlace& place, Reason& reason) noexcept {
+    const platform::LockScope guard(lock);
+    const ProgramObject& program = *link.program_.load(std::memory_order_relaxed);
+    const auto type = static_cast<std::uint32_t>(program.type());
+    Provider* provider = find_provider(type, link.request_.attach_type);
+    if (provider == nullptr || provider->is_closing) {
+        reason.write("no hook provider for program type ", type, ", attach type ", link.request_.attach_type);
+        return Joined{Status::NotSupported};
+    }
+    const ProviderIdentity& hook = provider->identity;
+    const bool knows_actions = hook.combine == EBPF_COMBINE_CHAIN;
+    if (place.actions && !knows_actions) {
+        reason.write("hook '", hook.name, "' runs every program: it knows no chain-call actions");
+        return Joined{Status::InvalidArgument};
+    }
+    const ChainPlace& wish = program.place();
+    link.priority_ = place.priority.value_or(wish.priority.value_or(kDefaultPriority));
+    link.actions_ =
+        knows_actions ? place.actions.value_or(wish.actions.value_or(hook.actions)) : hook.actions;
+
+    AttachPoint* point = provider->points;
+    while (point != nullptr && point->request.ifindex != link.request_.ifindex) point = point->next;
+    if (point == nullptr) {
+        link.point_->join(*provider);
+        link.point_->insert(link);
+        link.point_->begin(AttachPoint::Phase::Attaching);
+        return Joined{Status::Ok, true};
+    }
+    if (point->is_moving()) return std::nullopt;
+    if (const Status status = point->admit(link, reason); status != Status::Ok) return Joined{status};
+    Joined joined{Status::Ok, !point->is_attached(), link.point_};
+    link.point_ = point;
+    ++point->links;
+    point->insert(link);
+    if (joined.is_to_attach) point->begin(AttachPoint::Phase::Attaching);
+    return joined;
+}
+
 StatusOr<Ref<LinkObject>> Context::create_link(const Ref<ProgramObject>& program,
                                                const ebpf_attach_request& request,
-                                               std::span<char> reason_buffer) noexcept {
+                                               std::span<char> reason_buffer,
+                                               const ChainPlace& place) noexcept {
     state_->reap();
     Reason reason(reason_buffer);
     if (!program) return std::unexpected(Status::InvalidArgument);
     if (const Status status = check_request(*program, request, reason); status != Status::Ok) {
         return std::unexpected(status);
     }
-    const auto type = static_cast<std::uint32_t>(program->type());
-    Provider* provider = state_->enter_provider(type, request.attach_type);
-    if (provider == nullptr) {
-        reason.write("no hook provider for program type ", type, ", attach type ", request.attach_type);
-        return std::unexpected(Status::NotSupported);
-    }
-    LinkObject* link = state_->add_link(*program, request, *provider);
+    LinkObject* link = state_->add_link(*program, request);
     if (link == nullptr) {
-        state_->leave_provider(*provider);
         reason.write("out of memory");
         return std::unexpected(Status::OutOfMemory);
     }
-
-    const ebpf_hook_provider& table = *provider->table;
-    const int code = table.attach(table.provider, &request, &Dispatch::table(program->type()), link,
-                                  &link->attachment_, reason.buffer().data(), reason.buffer().size());
-    if (code != 0) {
-        reason.complete(table.name, code);
+    auto joined = state_->join(*link, place, reason);
+    for (; !joined; joined = state_->join(*link, place, reason)) platform::yield();
+    if (joined->spare != nullptr) State::unmake(joined->spare);
+    if (joined->status != Status::Ok) {
         state_->discard(*link);
-        state_->leave_provider(*provider);
-        return std::unexpected(status_of_errno(code));
+        return std::unexpected(joined->status);
+    }
+    if (joined->is_to_attach) {
+        if (const Status status = attach_first(*link, reason); status != Status::Ok)
+            return std::unexpected(status);
     }
     link->phase_.store(LinkObject::Phase::Attached, std::memory_order_release);
     link->publish();
     return Ref<LinkObject>::adopt(link);
+}
+
+Status Context::attach_first(LinkObject& link, Reason& reason) noexcept {
+    AttachPoint& point = *link.point_;
+    const int code = point.bring_up(reason.buffer());
+    if (code == 0) {
+        const platform::LockScope guard(state_->lock);
+        point.finish(AttachPoint::Phase::Attached);
+        return Status::Ok;
+    }
+    reason.complete(point.hook.name, code);
+    Provider* unused = nullptr;
+    {
+        const platform::LockScope guard(state_->lock);
+        point.finish(AttachPoint::Phase::Suspended);
+        unused = state_->take_out(link);
+    }
+    if (unused != nullptr) State::unmake(unused);
+    state_->discard(link);
+    return status_of_errno(code);
 }
 
 Status Context::update_link(LinkObject& link, const Ref<ProgramObject>& program) noexcept {
@@ -105,11 +123,15 @@ Status Context::update_link(LinkObject& link, const Ref<ProgramObject>& program)
     ProgramObject* old = nullptr;
     {
         const platform::LockScope guard(state_->lock);
-        if (!link.is_attached()) return Status::NotAttached;
+        if (link.phase_.load(std::memory_order_relaxed) != LinkObject::Phase::Attached) {
+            return Status::NotAttached;
+        }
         old = link.program_.load(std::memory_order_relaxed);
         if (old->type() != program->type() || old->attach_type() != program->attach_type()) {
             return Status::InvalidArgument;
         }
+        const LinkObject* other = link.point_->link_of(*program);
+        if (other != nullptr && other != &link) return Status::AlreadyExists;
         program->acquire_internal();
         link.program_.store(program.get(), std::memory_order_release);
     }
@@ -127,38 +149,71 @@ Status Context::register_provider(const ebpf_hook_provider* table) noexcept {
     auto* provider = State::make<Provider>();
     if (provider == nullptr) return Status::OutOfMemory;
     provider->table = table;
+    provider->identity = ProviderIdentity::of(*table);
+    bool is_known = false;
+    Status status = Status::Ok;
     {
         const platform::LockScope guard(state_->lock);
-        if (state_->find_provider(table->program_type, table->attach_type) == nullptr) {
-            provider->next = state_->providers;
-            state_->providers = provider;
-            return Status::Ok;
+        if (state_->find_provider(table->program_type, table->attach_type) != nullptr) {
+            status = Status::AlreadyExists;
+        } else {
+            is_known = state_->revive(*provider);
+            if (!is_known) provider->next = std::exchange(state_->providers, provider);
         }
     }
-    State::unmake(provider);
-    return Status::AlreadyExists;
+    if (is_known || status != Status::Ok) State::unmake(provider);
+    if (is_known) resume_links(table);
+    return status;
+}
+
+void Context::resume_links(const ebpf_hook_provider* table) noexcept {
+    char unread[64];
+    for (;;) {
+        AttachPoint* point = nullptr;
+        {
+            const platform::LockScope guard(state_->lock);
+            const Provider* provider = state_->find_provider(table);
+            if (provider == nullptr || provider->is_closing) return;
+            point = provider->points;
+            while (point != nullptr && !point->is_to_resume) point = point->next;
+            if (point == nullptr) return;
+            point->is_to_resume = false;
+            if (point->phase.load(std::memory_order_relaxed) != AttachPoint::Phase::Suspended) continue;
+            point->begin(AttachPoint::Phase::Attaching);
+        }
+        const int code = point->bring_up(unread);
+        const platform::LockScope guard(state_->lock);
+        point->finish(code == 0 ? AttachPoint::Phase::Attached : AttachPoint::Phase::Suspended);
+    }
 }
 
 Status Context::unregister_provider(const ebpf_hook_provider* table) noexcept {
-    Provider* provider = nullptr;
-    {
+    for (;;) {
+        AttachPoint* point = nullptr;
+        Provider* unused = nullptr;
+        {
+            const platform::LockScope guard(state_->lock);
+            Provider* provider = state_->find_provider(table);
+            if (provider == nullptr) return Status::NotFound;
+            provider->is_closing = true;
+            point = provider->points;
+            while (point != nullptr && !point->is_attached()) point = point->next;
+            if (point != nullptr) {
+                point->begin(AttachPoint::Phase::Detaching);
+            } else {
+                if (provider->busy != 0) return Status::Busy;
+                provider->table = nullptr;
+                unused = state_->take_out(*provider);
+            }
+        }
+        if (point == nullptr) {
+            if (unused != nullptr) State::unmake(unused);
+            return Status::Ok;
+        }
+        point->take_down();
         const platform::LockScope guard(state_->lock);
-        provider = state_->providers;
-        while (provider != nullptr && provider->table != table) provider = provider->next;
-        if (provider == nullptr) return Status::NotFound;
-        provider->is_closing = true;
+        point->finish(AttachPoint::Phase::Suspended);
     }
-    state_->detach_all(provider);
-    {
-        const platform::LockScope guard(state_->lock);
-        Provider** place = &state_->providers;
-        while (*place != nullptr && *place != provider) place = &(*place)->next;
-        if (*place == nullptr) return Status::NotFound;  // another thread was faster
-        if (provider->links != 0) return Status::Busy;
-        *place = provider->next;
-    }
-    State::unmake(provider);
-    return Status::Ok;
 }
 
 }  // namespace ebpf::runtime

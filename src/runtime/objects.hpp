@@ -6,6 +6,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <utility>
 
@@ -15,7 +16,6 @@
 #include "engine/engine.hpp"
 #include "epoch/epoch.hpp"
 #include "helpers/tail_target.hpp"
-#include "platform/spin_lock.hpp"
 #include "spec/maps.hpp"
 #include "spec/programs.hpp"
 
@@ -26,7 +26,7 @@ class Map;
 namespace ebpf::runtime {
 
 struct State;
-struct Provider;
+struct AttachPoint;
 struct ProgramDefinition;
 class MapObject;
 class ProgramObject;
@@ -252,6 +252,13 @@ class HeldMap {
     MapObject* map_;
 };
 
+/// Where a program runs among others at one attach point.
+struct ChainPlace {
+    std::optional<std::uint32_t> priority;  ///< lower ones run first; nothing: kDefaultPriority
+    std::optional<std::uint32_t> actions;   ///< chain-call actions, bit n for result n; nothing: the hook's
+};
+inline constexpr std::uint32_t kDefaultPriority = 50;  ///< libxdp's
+
 /// A verified program with its image.
 class ProgramObject final : public Object {
   public:
@@ -275,6 +282,8 @@ class ProgramObject final : public Object {
     Status move_up(engine::Image* image) noexcept;
     /// Bytes of memory that the program was verified for; ProgramType::Memory only.
     [[nodiscard]] std::uint64_t memory_length() const noexcept { return memory_length_; }
+    /// Where it wants to run, for links that do not say.
+    [[nodiscard]] const ChainPlace& place() const noexcept { return place_; }
     /// The maps it refers to, alive as long as the program.
     [[nodiscard]] std::span<const HeldMap> maps() const noexcept { return maps_; }
     /// How often it was entered from a hook or run(); a tail call counts for the program that was entered, as
@@ -311,6 +320,7 @@ class ProgramObject final : public Object {
     std::uint8_t tag_[kTagBytes];
     bool is_gpl_compatible_;
     std::uint64_t memory_length_;
+    ChainPlace place_;
     FallibleVector<std::byte> bytecode_;
     FallibleVector<HeldMap> maps_;
 };
@@ -323,35 +333,59 @@ class LinkObject final : public Object {
     /// The program that runs now.
     [[nodiscard]] Ref<ProgramObject> program() const noexcept;
     [[nodiscard]] const ebpf_attach_request& request() const noexcept { return request_; }
-    [[nodiscard]] bool is_attached() const noexcept {
-        return phase_.load(std::memory_order_acquire) == Phase::Attached;
-    }
-    /// Copies up to counters.size() counters of the hook, returns how many there are (0 when it keeps none).
-    /// Errors: NotAttached.
+    [[nodiscard]] bool is_attached() const noexcept;
+    /// Whether the hook's provider has gone, or refused when it came back: the link is attached again when
+    /// the provider returns unchanged.
+    [[nodiscard]] bool is_suspended() const noexcept;
+    /// Name of the hook. Lifetime: the link's.
+    [[nodiscard]] const char* hook() const noexcept;
+    /// How the results at its attach point combine.
+    [[nodiscard]] ebpf_combine combine() const noexcept;
+    [[nodiscard]] std::uint32_t priority() const noexcept { return priority_; }
+    /// Results after which the next program runs (EBPF_COMBINE_ALL: which permit), as bits.
+    [[nodiscard]] std::uint32_t actions() const noexcept { return actions_; }
+    /// How many programs run before it at its attach point. Errors: NotAttached - it was detached.
+    [[nodiscard]] StatusOr<std::uint32_t> position() const noexcept;
+    /// How often it was invoked.
+    [[nodiscard]] std::uint64_t run_count() const noexcept;
+    /// How often its result was none of actions(): it ended the chain, or (EBPF_COMBINE_ALL) refused.
+    [[nodiscard]] std::uint64_t ended_count() const noexcept;
+    /// Copies up to counters.size() counters that the hook keeps for the attach point, returns how many there
+    /// are (0 when it keeps none). Errors: NotAttached.
     StatusOr<std::size_t> counters(std::span<ebpf_hook_counter> counters) noexcept;
 
   private:
     friend struct State;
+    friend struct AttachPoint;
     friend class Context;
     friend class Object;
     friend class Dispatch;
 
-    /// Only ever grows. Detaching: one thread is in the provider's detach().
+    /// Only ever grows; changes under the state's lock. Detaching: one thread takes it out.
     enum class Phase : std::uint8_t { Attaching, Attached, Detaching, Detached };
 
-    LinkObject(State& state, ProgramObject& program, const ebpf_attach_request& request,
-               Provider& provider) noexcept;
-    ~LinkObject() = default;
+    /// One per slot; written by the thread that leases the slot, read by any.
+    struct alignas(64) Counter {
+        std::atomic<std::uint64_t> runs{0};
+        std::atomic<std::uint64_t> ended{0};
+    };
+
+    LinkObject(State& state, ProgramObject& program, const ebpf_attach_request& request) noexcept;
+    ~LinkObject();
+    /// Takes the memory of the counters. False when memory is short.
+    [[nodiscard]] bool set_up() noexcept;
 
     /// Detaches if attached. Errors: NotAttached - another thread did or does.
     Status detach() noexcept;
 
-    std::atomic<ProgramObject*> program_;  // internal reference; readers load it inside an epoch
+    std::atomic<ProgramObject*> program_;     // internal reference; readers load it inside an epoch
+    std::atomic<LinkObject*> next_{nullptr};  // the next at the attach point, for readers in epochs
+    Counter* counters_ = nullptr;             // one per slot
+    std::uint32_t actions_ = 0;               // this and the priority: constant once attached
+    std::uint32_t priority_ = kDefaultPriority;
+    AttachPoint* point_ = nullptr;  // as long as the link
     ebpf_attach_request request_;
-    Provider* provider_;          // valid until Detached
-    void* attachment_ = nullptr;  // the provider's
     std::atomic<Phase> phase_{Phase::Attaching};
-    platform::SpinLock counters_lock_;  // held around the provider's counters(); detach() takes it first
 };
 
 /// Narrows a reference to its kind. Errors: WrongKind.

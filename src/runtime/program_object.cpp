@@ -23,7 +23,8 @@ ProgramObject::ProgramObject(State& state, const ProgramDefinition& definition) 
       attach_type_(definition.attach_type),
       tag_{},
       is_gpl_compatible_(definition.is_gpl_compatible),
-      memory_length_(definition.memory_length) {
+      memory_length_(definition.memory_length),
+      place_(definition.place) {
     std::memcpy(tag_, definition.tag, sizeof tag_);
 }
 

@@ -1,20 +1,38 @@
 // SPDX-License-Identifier: MIT
-// Provider: a registered hook provider; and the translation of its errnos.
+// Provider: the record of a hook provider; and the translation of its errnos.
 #pragma once
 
 #include <cstdint>
 
 #include "base/status.hpp"
 #include "ebpf/hook_provider.h"
+#include "runtime/objects.hpp"
 
 namespace ebpf::runtime {
 
-/// A registered provider. Guarded by the state's lock, but for `table`, which does not change.
-/// Lifetime: until unregistered with no links left.
+struct AttachPoint;
+
+/// What a provider must have unchanged to get its links back when it returns.
+struct ProviderIdentity {
+    char name[kNameBytes] = {};  ///< cut
+    std::uint32_t program_type = 0;
+    std::uint32_t attach_type = 0;
+    std::uint32_t combine = 0;
+    std::uint32_t max_programs = 0;
+    std::uint32_t actions = 0;
+
+    static ProviderIdentity of(const ebpf_hook_provider& table) noexcept;
+    bool operator==(const ProviderIdentity&) const noexcept = default;
+};
+
+/// The record of a provider: while it is registered, and afterwards as long as links wait for its return.
+/// Guarded by the state's lock.
 struct Provider {
-    const ebpf_hook_provider* table = nullptr;
+    const ebpf_hook_provider* table = nullptr;  ///< nullptr: it has gone
+    ProviderIdentity identity;
     Provider* next = nullptr;
-    std::uint32_t links = 0;  ///< that are not Detached: its attach() or detach() may be running for them
+    AttachPoint* points = nullptr;
+    std::uint32_t busy = 0;   ///< how many threads are in its attach() or detach()
     bool is_closing = false;  ///< takes no more links
 };
 

@@ -7,6 +7,7 @@
 #include "platform/clock.hpp"
 #include "platform/cpu.hpp"
 #include "platform/task.hpp"
+#include "runtime/attach_point.hpp"
 
 namespace ebpf::runtime {
 namespace {
@@ -108,6 +109,13 @@ void State::destroy(Object& object) noexcept {
         case ObjectKind::Link: {
             auto* link = static_cast<LinkObject*>(&object);
             link->program_.load(std::memory_order_relaxed)->release_internal();
+            AttachPoint* const point = link->point_;
+            bool is_last = false;
+            if (point != nullptr) {
+                const platform::LockScope guard(link->state_->lock);
+                is_last = --point->links == 0;
+            }
+            if (is_last) unmake(point);
             unmake(link);
             return;
         }
@@ -129,11 +137,12 @@ Status State::publish(ProgramObject& program) noexcept {
     return Status::Ok;
 }
 
-LinkObject* State::add_link(ProgramObject& program, const ebpf_attach_request& request,
-                            Provider& provider) noexcept {
-    auto* link = make<LinkObject>(*this, program, request, provider);
+LinkObject* State::add_link(ProgramObject& program, const ebpf_attach_request& request) noexcept {
+    auto* link = make<LinkObject>(*this, program, request);
     if (link == nullptr) return nullptr;
-    {
+    link->point_ = make<AttachPoint>(*this, request);
+    if (link->point_ != nullptr) link->point_->links = 1;
+    if (link->point_ != nullptr && link->set_up()) {
         const platform::LockScope guard(lock);
         if (registry(ObjectKind::Link).add(*link)) return link;
     }
@@ -157,27 +166,56 @@ Object* State::next_alive(ObjectKind kind, std::uint32_t after) noexcept {
 
 Provider* State::find_provider(std::uint32_t program_type, std::uint32_t attach_type) noexcept {
     for (Provider* provider = providers; provider != nullptr; provider = provider->next) {
-        if (provider->table->program_type == program_type && provider->table->attach_type == attach_type) {
+        const ProviderIdentity& identity = provider->identity;
+        if (provider->table != nullptr && identity.program_type == program_type &&
+            identity.attach_type == attach_type) {
             return provider;
         }
     }
     return nullptr;
 }
 
-Provider* State::enter_provider(std::uint32_t program_type, std::uint32_t attach_type) noexcept {
-    const platform::LockScope guard(lock);
-    Provider* provider = find_provider(program_type, attach_type);
-    if (provider == nullptr || provider->is_closing) return nullptr;
-    ++provider->links;
+Provider* State::find_provider(const ebpf_hook_provider* table) noexcept {
+    Provider* provider = providers;
+    while (provider != nullptr && (table == nullptr || provider->table != table)) provider = provider->next;
     return provider;
 }
 
-void State::leave_provider(Provider& provider) noexcept {
-    const platform::LockScope guard(lock);
-    --provider.links;
+Provider* State::take_out(const LinkObject& link) noexcept {
+    AttachPoint& point = *link.point_;
+    point.remove(link);
+    if (point.programs != 0) return nullptr;
+    Provider& provider = *point.provider;
+    point.phase.store(AttachPoint::Phase::Gone, std::memory_order_release);
+    point.provider = nullptr;
+    AttachPoint** place = &provider.points;
+    while (*place != &point) place = &(*place)->next;
+    *place = point.next;
+    return take_out(provider);
 }
 
-void State::detach_all(const Provider* provider) noexcept {
+Provider* State::take_out(Provider& provider) noexcept {
+    if (provider.table != nullptr || provider.points != nullptr) return nullptr;
+    Provider** place = &providers;
+    while (*place != &provider) place = &(*place)->next;
+    *place = provider.next;
+    return &provider;
+}
+
+bool State::revive(const Provider& returning) noexcept {
+    for (Provider* provider = providers; provider != nullptr; provider = provider->next) {
+        if (provider->table != nullptr || provider->identity != returning.identity) continue;
+        provider->table = returning.table;
+        provider->is_closing = false;
+        for (AttachPoint* point = provider->points; point != nullptr; point = point->next) {
+            point->is_to_resume = true;
+        }
+        return true;
+    }
+    return false;
+}
+
+void State::detach_all() noexcept {
     std::uint32_t after = 0;
     while (true) {
         Ref<LinkObject> link;
@@ -186,10 +224,8 @@ void State::detach_all(const Provider* provider) noexcept {
             Object* object = next_alive(ObjectKind::Link, after);
             if (object == nullptr) return;
             after = object->id();
-            auto* candidate = static_cast<LinkObject*>(object);
-            if (provider != nullptr && candidate->provider_ != provider) continue;
-            if (!candidate->try_acquire()) continue;
-            link = Ref<LinkObject>::adopt(candidate);
+            if (!object->try_acquire()) continue;
+            link = Ref<LinkObject>::adopt(static_cast<LinkObject*>(object));
         }
         static_cast<void>(link->detach());
     }

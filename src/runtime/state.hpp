@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <new>
+#include <optional>
 #include <utility>
 
 #include "base/allocate.hpp"
@@ -19,6 +20,8 @@
 #include "spec/catalogue.hpp"
 
 namespace ebpf::runtime {
+
+class Reason;
 
 /// Random numbers of one slot; used by the thread that leases it.
 struct alignas(64) SlotRandom {
@@ -47,16 +50,27 @@ struct State {
     /// Gives a complete program its id and makes it visible, unless one of its prog arrays belongs to other
     /// programs. Errors: InvalidArgument - so it does; OutOfMemory. Then nothing has changed.
     Status publish(ProgramObject& program) noexcept;
-    /// Makes a link that lookups do not find yet, with its id; nullptr when memory is short.
-    LinkObject* add_link(ProgramObject& program, const ebpf_attach_request& request,
-                         Provider& provider) noexcept;
+    /// Makes a link that lookups do not find yet, with its id, at a new attach point that belongs to no
+    /// provider yet; nullptr when memory is short.
+    LinkObject* add_link(ProgramObject& program, const ebpf_attach_request& request) noexcept;
     /// Destroys an object that has an id but was never published.
     void discard(Object& object) noexcept;
-    /// Finds the provider for a program type and attach type and counts a link of it; nullptr if none takes
-    /// links.
-    Provider* enter_provider(std::uint32_t program_type, std::uint32_t attach_type) noexcept;
-    /// Uncounts a link. Afterwards the provider may be gone.
-    void leave_provider(Provider& provider) noexcept;
+    /// Takes a link out of its attach point, and the point out of the provider if it was the last one.
+    /// Returns the provider's record if nothing needs it any more, for unmake(). Requires: lock is held; the
+    /// point is not moving.
+    Provider* take_out(const LinkObject& link) noexcept;
+    /// Takes the record of a provider out if nothing needs it, and returns it then. Requires: lock is held.
+    Provider* take_out(Provider& provider) noexcept;
+    /// Gives the record of a provider that has gone to one that is the same. Requires: lock is held.
+    bool revive(const Provider& returning) noexcept;
+
+    struct Joined {
+        Status status = Status::Ok;
+        bool is_to_attach = false;     ///< the caller is to attach the point, which is in phase Attaching
+        AttachPoint* spare = nullptr;  ///< for unmake()
+    };
+    /// Puts a link among those of its attach point. Nothing: the point is moving, try again.
+    std::optional<Joined> join(LinkObject& link, const ChainPlace& place, Reason& reason) noexcept;
     /// Destroys an object that no other thread can have seen or can see any more.
     static void destroy(Object& object) noexcept;
 
@@ -72,10 +86,12 @@ struct State {
     /// The first object of `kind` above `after` that has references; takes no reference. Requires: lock is
     /// held.
     Object* next_alive(ObjectKind kind, std::uint32_t after) noexcept;
-    /// The provider for a program type and attach type, or nullptr. Requires: lock is held.
+    /// The registered provider for a program type and attach type, or nullptr. Requires: lock is held.
     Provider* find_provider(std::uint32_t program_type, std::uint32_t attach_type) noexcept;
-    /// Detaches all links of `provider` (nullptr: of all) that have references.
-    void detach_all(const Provider* provider) noexcept;
+    /// The record of a registered provider, or nullptr. Requires: lock is held.
+    Provider* find_provider(const ebpf_hook_provider* table) noexcept;
+    /// Detaches all links that have references.
+    void detach_all() noexcept;
 
     /// Constructs a T in allocated memory, or returns nullptr.
     template <typename T, typename... Arguments>

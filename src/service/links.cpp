@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Requests about links.
 #include <array>
+#include <optional>
+#include <vector>
 
 #include "platform/interface.hpp"
 #include "service/call.hpp"
@@ -12,6 +14,11 @@ using runtime::LinkObject;
 using runtime::ProgramObject;
 
 constexpr std::size_t kReasonBytes = 512;
+
+std::optional<std::uint32_t> value_of(const std::vector<protocol::Setting>& setting) {
+    if (setting.empty()) return std::nullopt;
+    return setting.front().value;
+}
 
 Result<std::uint32_t> ifindex_of(const protocol::LinkCreateRequest& message) {
     if (message.interface.empty()) return message.ifindex;
@@ -33,7 +40,8 @@ Result<protocol::LinkCreateReply> carry_out(Call& call, const protocol::LinkCrea
     request.flags = message.flags;
     EBPF_TRY(request.ifindex, ifindex_of(message));
     std::array<char, kReasonBytes> reason{};
-    auto link = call.context().create_link(program, request, reason);
+    auto link = call.context().create_link(program, request, reason,
+                                           {value_of(message.priority), value_of(message.actions)});
     if (!link) {
         const std::string_view why = reason[0] != '\0' ? reason.data() : status_text(link.error());
         return fail(link.error(), fmt::format("program {} '{}': {}", program->id(), program->name(), why));
@@ -46,9 +54,16 @@ Result<protocol::LinkCreateReply> carry_out(Call& call, const protocol::LinkCrea
 Result<protocol::LinkUpdateReply> carry_out(Call& call, const protocol::LinkUpdateRequest& message) {
     EBPF_TRY(const auto link, call.object_as<LinkObject>("link", message.link));
     EBPF_TRY(const auto program, call.object_as<ProgramObject>("program", message.program));
-    if (const Status status = call.context().update_link(*link, program); status != Status::Ok)
-        return fail_with(status, fmt::format("link {}", link->id()));
-    return protocol::LinkUpdateReply{};
+    const Status status = call.context().update_link(*link, program);
+    if (status == Status::Ok) return protocol::LinkUpdateReply{};
+    const std::string about =
+        fmt::format("link {} and program {} '{}'", link->id(), program->id(), program->name());
+    if (status == Status::AlreadyExists)
+        return fail(status, about + ": another link has the program at this hook");
+    if (status == Status::InvalidArgument)
+        return fail(status,
+                    about + ": program type or attach type is not that of the program to be replaced");
+    return fail_with(status, about);
 }
 
 Result<protocol::LinkDetachReply> carry_out(Call& call, const protocol::LinkDetachRequest& message) {

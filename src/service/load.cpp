@@ -108,9 +108,17 @@ Result<Made> make_image(Call& call, const verifier::Request& request, const veri
     return made;
 }
 
+/// Where among others a program wants to run.
+runtime::ChainPlace place_of(const protocol::ProgramLoadRequest& message) {
+    runtime::ChainPlace place;
+    if (!message.priority.empty()) place.priority = message.priority.front().value;
+    if (!message.actions.empty()) place.actions = message.actions.front().value;
+    return place;
+}
+
 /// Step `publish`.
 Result<Ref<runtime::ProgramObject>> publish(Call& call, const verifier::Request& request, Compiled compiled,
-                                            const Maps& maps) {
+                                            const Maps& maps, const runtime::ChainPlace& place) {
     runtime::ProgramDefinition definition;
     definition.name = request.program_name.c_str();
     definition.type = request.type;
@@ -122,6 +130,7 @@ Result<Ref<runtime::ProgramObject>> publish(Call& call, const verifier::Request&
     static_assert(sizeof(tag) == sizeof(definition.tag));
     std::memcpy(definition.tag, tag.data(), sizeof(definition.tag));
     definition.memory_length = request.memory_length;
+    definition.place = place;
     definition.is_gpl_compatible = request.is_gpl;
     definition.creator_uid = call.caller.uid;
     auto program = call.context().add_program(definition);
@@ -133,8 +142,8 @@ Result<Ref<runtime::ProgramObject>> publish(Call& call, const verifier::Request&
 }
 
 /// The same for a program whose code comes with it.
-Result<Loaded> load_with_image(Call& call, const verifier::Request& request, std::span<const std::byte> image,
-                               const Maps& maps) {
+Result<Loaded> load_with_image(Call& call, const verifier::Request& request,
+                               const protocol::ProgramLoadRequest& message, const Maps& maps) {
     if (!request.registered.empty()) {
         return fail(Status::NotSupported,
                     fmt::format("engine native: programs of type '{}', which a provider has "
@@ -142,9 +151,9 @@ Result<Loaded> load_with_image(Call& call, const verifier::Request& request, std
                                 request.registered.front().name));
     }
     const auto bindings = bindings_of(maps);
-    EBPF_TRY(auto native, load_native(call, request, image, {bindings, helpers::bindings()}));
+    EBPF_TRY(auto native, load_native(call, request, message.image, {bindings, helpers::bindings()}));
     if (native.report.verdict != verifier::Verdict::Accept) return Loaded{std::move(native.report), {}};
-    EBPF_TRY(auto program, publish(call, request, {std::move(native.image), {}}, maps));
+    EBPF_TRY(auto program, publish(call, request, {std::move(native.image), {}}, maps, place_of(message)));
     return Loaded{std::move(native.report), std::move(program)};
 }
 
@@ -152,12 +161,12 @@ Result<Loaded> load_bound(Call& call, const protocol::ProgramLoadRequest& messag
     EBPF_TRY(auto request, bind_request(call, message, maps));
     request.groups = call.service.groups();
     const auto engine = static_cast<spec::Engine>(message.engine);
-    if (engine == spec::Engine::Native) return load_with_image(call, request, message.image, maps);
+    if (engine == spec::Engine::Native) return load_with_image(call, request, message, maps);
     if (!message.image.empty()) return fail(Status::InvalidArgument, "an image is for engine native only");
     EBPF_TRY(auto report, verify_checked(call.service.verifier(), request));
     if (report.verdict != verifier::Verdict::Accept) return Loaded{std::move(report), {}};
     EBPF_TRY(auto made, make_image(call, request, report, maps, engine));
-    EBPF_TRY(auto program, publish(call, request, std::move(made.compiled), maps));
+    EBPF_TRY(auto program, publish(call, request, std::move(made.compiled), maps, place_of(message)));
     if (made.climber) {
         made.climber->program = program;
         move_up_later(call.service, *std::move(made.climber));

@@ -89,6 +89,14 @@ protocol::LinkDetails describe(const Call&, LinkObject& link) {
     details.ifindex = link.request().ifindex;
     details.flags = link.request().flags;
     details.is_attached = link.is_attached() ? 1 : 0;
+    details.is_suspended = link.is_suspended() ? 1 : 0;
+    details.hook = link.hook();
+    details.combine = link.combine();
+    details.priority = link.priority();
+    details.actions = link.actions();
+    details.position = link.position().value_or(0);
+    details.run_count = link.run_count();
+    details.ended_count = link.ended_count();
     details.creator_uid = link.creator_uid();
     details.pins = link.pins();
     if (const auto program = link.program()) {

@@ -9,7 +9,7 @@
 
 namespace ebpf::spec {
 
-inline constexpr std::uint32_t kProtocolVersion = 5;
+inline constexpr std::uint32_t kProtocolVersion = 6;
 
 // Limits of messages; a message beyond them is refused before it is interpreted.
 inline constexpr std::size_t kMaxMessageBytes = std::size_t{32} << 20U;

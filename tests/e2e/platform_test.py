@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: MIT
-"""From clang's object to real traffic: ebpfd, ebpfctl and the XDP hook together. Usage: platform_test.py BIN SAMPLES"""
+"""From clang's object to real traffic: ebpfd, ebpfctl and the XDP hook together.
+
+Usage: platform_test.py BIN SAMPLES TEST_OBJECTS
+"""
 
 import json
 import os
 import subprocess
 import sys
 import tempfile
+import threading
 import unittest
 
 import lab as lab_module
@@ -81,6 +85,93 @@ class PlatformTest(HookTest):
         self.assertIn("attached already", message)
         self.assertEqual(ping(self.lab, self.lab.client, SERVER), 3)
 
+    def load_chain(self, *programs):
+        for program in programs:
+            self.ctl("prog", "load", f"{os.path.join(objects, 'xdp_chain.o')}:{program}", f"/chain/{program}")
+
+    def attach_program(self, program, *words, status=0):
+        return self.ctl("net", "attach", "xdp", "pinned", f"/chain/{program}", "dev", "s0", *words, status=status)
+
+    def chain(self):
+        return json.loads(self.ctl("--json", "net", "show", "dev", "s0"))[0]["xdp"]
+
+    def seen(self, name):
+        return json.loads(self.ctl("--json", "map", "dump", "name", name))[0]["formatted"]["value"]
+
+    def test_programs_run_one_after_the_other(self):
+        receiver = self.lab.udp(self.lab.server, SERVER, 5002)
+        ping(self.lab, self.lab.client, SERVER, 1)
+        self.load_chain("count_rest", "drop_5001", "count_last")
+        self.attach_program("count_last", "priority", "70")
+        self.attach_program("count_rest")
+        self.attach_program("drop_5001")
+        for port in (5001, 5002):
+            self.send_numbered(100, port)
+        self.assertEqual(self.received_numbers(receiver), list(range(100)))
+        first, rest, last = self.chain()
+        self.assertEqual([link["priority"] for link in (first, rest, last)], [10, 50, 70])
+        self.assertEqual([link["position"] for link in (first, rest, last)], [0, 1, 2])
+        self.assertEqual(last["chain_call_actions"], ["XDP_DROP", "XDP_REDIRECT"])
+        self.assertEqual(rest["chain_call_actions"], ["XDP_PASS"])
+        counters = self.counters()
+        self.assertEqual(counters["drop"], 100)
+        self.assertEqual((first["run_cnt"], first["ended_cnt"]), (counters["rx"], 100))
+        self.assertEqual((rest["run_cnt"], rest["ended_cnt"]), (counters["rx"] - 100, 0))
+        self.assertEqual(last["run_cnt"], rest["run_cnt"])
+        self.assertEqual(self.seen("first_seen"), first["run_cnt"])
+        self.assertEqual(self.seen("rest_seen"), rest["run_cnt"])
+        self.assertIn("priority 50 position 1 chain_call_actions XDP_PASS", self.ctl("net", "show"))
+        # Out of the middle.
+        self.ctl("link", "detach", "id", str(rest["link_id"]))
+        self.send_numbered(10, 5002)
+        left = self.chain()
+        self.assertEqual([link["link_id"] for link in left], [first["link_id"], last["link_id"]])
+        self.assertEqual(left[1]["run_cnt"], last["run_cnt"] + 10)
+        self.ctl("net", "detach", "xdp", "dev", "s0")
+        self.assertEqual(self.lab.state(self.lab.server), self.before)
+        self.assertEqual(json.loads(self.ctl("--json", "link", "show")), [])
+
+    def test_replacing_under_load_loses_and_doubles_nothing(self):
+        receiver = self.lab.udp(self.lab.server, SERVER, 5002)
+        ping(self.lab, self.lab.client, SERVER, 1)
+        self.load_chain("drop_5001", "count_rest", "count_other")
+        self.attach_program("drop_5001")
+        self.attach_program("count_rest")
+        link = str(self.chain()[1]["link_id"])
+        sender = threading.Thread(target=self.send_numbered, args=(4000, 5002), kwargs={"pause": 0.0003})
+        sender.start()
+        replacements = 0
+        while sender.is_alive():
+            name = ("count_other", "count_rest")[replacements % 2]
+            self.ctl("link", "update", "id", link, "pinned", f"/chain/{name}")
+            replacements += 1
+        sender.join()
+        self.assertEqual(self.received_numbers(receiver), list(range(4000)))
+        self.assertGreater(replacements, 5)
+        first, second = self.chain()
+        self.assertEqual(second["run_cnt"], first["run_cnt"])
+        self.assertEqual(self.seen("rest_seen") + self.seen("other_seen"), self.seen("first_seen"))
+        self.assertGreater(self.seen("other_seen"), 0)
+
+    def test_what_does_not_fit_is_refused(self):
+        self.load_chain("drop_5001", "count_rest", "count_other")
+        self.attach_program("drop_5001")
+        self.assertIn("attached already there, by link", self.attach_program("drop_5001", status=1))
+        self.attach_program("count_rest")
+        self.assertIn("2 programs are attached", self.attach_program("count_other", "overwrite", status=2))
+        first, rest = (str(link["link_id"]) for link in self.chain())
+        self.assertIn("another link has the program",
+                      self.ctl("link", "update", "id", rest, "pinned", "/chain/drop_5001", status=1))
+        self.ctl("link", "detach", "id", first)
+        self.attach_program("count_other", "overwrite")
+        self.assertEqual([str(link["link_id"]) for link in self.chain()], [rest])
+        for number in range(2, 11):
+            self.ctl("prog", "load", f"{os.path.join(objects, 'xdp_chain.o')}:count_rest", f"/chain/{number}")
+            self.attach_program(str(number))
+        self.ctl("prog", "load", f"{os.path.join(objects, 'xdp_chain.o')}:count_rest", "/chain/11")
+        self.assertIn("takes at most 10 programs at a place, and there are 10", self.attach_program("11", status=1))
+        self.assertEqual(ping(self.lab, self.lab.client, SERVER), 3)
+
     def test_daemon_that_ends_detaches(self):
         self.attach_sample()
         self.daemon.terminate()
@@ -114,6 +205,7 @@ class PlatformTest(HookTest):
 del HookTest  # its own tests are run by xdp_hook_test.py
 
 if __name__ == "__main__":
+    objects = os.path.abspath(sys.argv.pop(3))
     samples = os.path.abspath(sys.argv.pop(2))
     binaries = os.path.abspath(sys.argv.pop(1))
     lab_module.skip_unless_possible()

@@ -301,6 +301,28 @@ except PermissionError: print("refused")
         self.assertEqual(done.stdout.strip(), "refused", done.stderr)
 
 
+class Chains(unittest.TestCase):
+    def attempts(self, programs, *ports):
+        attach = ",".join(f"{TEST_OBJECTS}/bind_chain.o:{name}" for name in programs)
+        code = """
+import socket, sys
+for port in sys.argv[1:]:
+    s = socket.socket()
+    try: s.bind(("127.0.0.1", int(port))); print(s.getsockname()[1])
+    except OSError as error: print(-error.errno)
+"""
+        line = [EBPFCTL, "run", "--attach", f"bind={attach}", "--", PYTHON, "-c", code, *map(str, ports)]
+        return [int(word) for word in run(*line).stdout.split()]
+
+    def test_one_refusal_is_enough_and_the_next_program_still_counts(self):
+        for order in (("refuse_5000", "allow_three"), ("allow_three", "refuse_5000")):
+            self.assertEqual(self.attempts(order, 5000, 5000, 5001, 5002), [-1, -1, 5001, -1])
+
+    def test_programs_run_in_the_order_of_the_command_line(self):
+        self.assertEqual(self.attempts(("rewrite_5004", "refuse_5005"), 5004), [-1])
+        self.assertEqual(self.attempts(("refuse_5005", "rewrite_5004"), 5004), [5005])
+
+
 class Connect(unittest.TestCase):
     def test_redirected(self):
         with socket.create_server(("127.0.0.1", 7001)) as server:

@@ -46,10 +46,10 @@ struct TreeOffer {
 /// every program that is attached decides on every command that was started, as programs at the root of a
 /// cgroup tree would; in Scope::Trees a program decides on the one tree that it was attached to.
 /// attach(): request.ifindex is the number of the tree in Scope::Trees, else 0, request.flags 0. Errors:
-/// EINVAL - a field of the request; ENOENT - no such tree; EPROTO - the ABI's version; ENOMEM. Programs of
-/// one attach type run in the order of their attachment, all of them; each sees the address that those before
-/// it left, and one that returns 0 is enough to refuse the call with EPERM. Threads: any. Lifetime: must
-/// outlive the attachments.
+/// EINVAL - a field of the request; ENOENT - no such tree; EPROTO - the ABI's version; EBUSY - another
+/// context's programs are attached; ENOMEM. Programs of one attach type run by priority, all of them; each
+/// sees the address that those before it left, and one that returns 0 is enough to refuse the call with
+/// EPERM. Threads: any. Lifetime: must outlive the attachments.
 class SocketHooks {
   public:
     enum class Scope : std::uint8_t { Commands, Trees };

@@ -14,11 +14,11 @@ namespace ebpf::hooks::xdp {
 ///   Ethernet interface, or the kernel lacks a part; ENETDOWN - the interface is down; EBUSY - a hook of this
 ///   or another process is attached already; EINVAL - a field of the request; EIO - anything else that the
 ///   host refused.
-/// Verdicts: XDP_PASS, XDP_DROP and XDP_ABORTED as in the kernel; XDP_TX and XDP_REDIRECT drop the frame and
-/// count it as `unsupported`; any other value counts as `aborted`.
-/// Counters: see CounterName in linux/counters.hpp and README.md.
-/// Threads: any; one hook thread per attachment, which the provider owns.
-/// Lifetime: must outlive its attachments.
+/// Up to 10 programs run at an interface, by priority; the next one runs after XDP_PASS or what the one
+/// before it names as chain-call actions, and the last one's verdict counts. Verdicts: XDP_PASS, XDP_DROP and
+/// XDP_ABORTED as in the kernel; XDP_TX and XDP_REDIRECT drop the frame and count it as `unsupported`; any
+/// other value counts as `aborted`. Counters: see CounterName in linux/counters.hpp and README.md. Threads:
+/// any; one hook thread per attachment, which the provider owns. Lifetime: must outlive its attachments.
 class XdpProvider {
   public:
     XdpProvider() noexcept;

@@ -233,6 +233,79 @@ TEST_F(ClientTest, AttachingWithoutAHookSaysSo) {
     EXPECT_EQ(missing.error().status(), Status::NotFound);
 }
 
+/// A hook that nothing ever happens at.
+ebpf_hook_provider quiet_hook() {
+    ebpf_hook_provider provider{};
+    provider.version = EBPF_HOOK_ABI_VERSION;
+    provider.size = sizeof provider;
+    provider.name = "quiet";
+    provider.program_type = static_cast<std::uint32_t>(spec::ProgramType::Xdp);
+    provider.attach_type = 37;
+    provider.combine = EBPF_COMBINE_CHAIN;
+    provider.max_programs = 2;
+    provider.actions = 1U << 2U;
+    provider.attach = [](void*, const ebpf_attach_request*, const ebpf_hook_dispatch*, void*, void**, char*,
+                         std::size_t) { return 0; };
+    provider.detach = [](void*, void*) {};
+    return provider;
+}
+
+TEST_F(ClientTest, LinksOfOnePlaceAreDescribedAndUpdated) {
+    const ebpf_hook_provider hook = quiet_hook();
+    runtime::Context& context = backend_->service().context();
+    ASSERT_EQ(context.register_provider(&hook), Status::Ok);
+    object::ObjectSpec object = counting_object();
+    object.programs[0].run_priority = 7;
+    object.programs[0].chain_actions = 1U << 1U;
+    object.programs.push_back(program_spec("r0 = 2\nexit"));
+    object.programs.push_back(program_spec("r0 = 1\nexit"));
+    const auto loaded =
+        load_object(client_, object, {&object.programs[0], &object.programs[1], &object.programs[2]}, {});
+    ASSERT_TRUE(loaded);
+    const auto program = [&](std::size_t index) -> const Handle& {
+        return loaded->programs[index].offered.program;
+    };
+    const auto second = client_.create_link(program(1), {.attach_type = 37}).value();
+    const auto first = client_.create_link(program(0), {.attach_type = 37}).value();
+    auto info = client_.link_info(first).value();
+    EXPECT_EQ(info.hook, "quiet");
+    EXPECT_EQ(info.priority, 7U);
+    EXPECT_EQ(info.actions, 1U << 1U);
+    EXPECT_EQ(info.position, 0U);
+    EXPECT_EQ(info.is_attached, 1U);
+    info = client_.link_info(second).value();
+    EXPECT_EQ(info.priority, 50U);
+    EXPECT_EQ(info.actions, 1U << 2U);
+    EXPECT_EQ(info.position, 1U);
+
+    const auto full = client_.create_link(program(2), {.attach_type = 37});
+    ASSERT_FALSE(full);
+    EXPECT_EQ(full.error().status(), Status::LimitExceeded);
+    EXPECT_EQ(full.error().message(),
+              "program 3 'p': hook 'quiet' takes at most 2 programs at a place, and there are 2");
+    const auto twice = client_.update_link(second, program(0));
+    ASSERT_FALSE(twice);
+    EXPECT_EQ(twice.error().message(), "link 1 and program 1 'p': another link has the program at this hook");
+    EXPECT_TRUE(client_.update_link(second, program(2)));
+    EXPECT_EQ(client_.link_info(second).value().program_id, 3U);
+
+    EXPECT_TRUE(client_.detach(first));
+    const auto placed =
+        client_.create_link(program(0), {.attach_type = 37, .priority = 60, .actions = 0}).value();
+    info = client_.link_info(placed).value();
+    EXPECT_EQ(info.priority, 60U);
+    EXPECT_EQ(info.actions, 0U);
+    EXPECT_EQ(info.position, 1U);
+
+    EXPECT_EQ(context.unregister_provider(&hook), Status::Ok);
+    info = client_.link_info(placed).value();
+    EXPECT_EQ(info.is_attached, 0U);
+    EXPECT_EQ(info.is_suspended, 1U);
+    EXPECT_EQ(client_.link_info(first).value().is_suspended, 0U) << "it was detached before";
+    EXPECT_EQ(context.register_provider(&hook), Status::Ok);
+    EXPECT_EQ(client_.link_info(placed).value().is_attached, 1U);
+}
+
 /// Answers another request than it was asked.
 class LyingVerifier final : public service::VerifierRunner {
   public:

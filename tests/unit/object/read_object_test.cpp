@@ -55,6 +55,21 @@ std::uint32_t word_at(const std::vector<std::byte>& bytes, std::size_t offset) {
     return value;
 }
 
+TEST(ReadObject, ReadsWhereXdpProgramsRun) {
+    EBPF_LOAD_OR_SKIP(bytes, EBPF_OBJECTS "/xdp_chain.o");
+    const auto object = read_object(bytes, "xdp_chain");
+    ASSERT_TRUE(object) << object.error().message();
+    const ProgramSpec& first = program_of(*object, "drop_5001");
+    EXPECT_EQ(first.run_priority, 10U);
+    EXPECT_EQ(first.chain_actions, std::nullopt);
+    const ProgramSpec& rest = program_of(*object, "count_rest");
+    EXPECT_EQ(rest.run_priority, std::nullopt);
+    EXPECT_EQ(rest.chain_actions, std::nullopt);
+    const ProgramSpec& last = program_of(*object, "count_last");
+    EXPECT_EQ(last.run_priority, 90U);
+    EXPECT_EQ(last.chain_actions, 1U << 1U | 1U << 4U) << "the default, XDP_PASS, was taken out";
+}
+
 TEST(ReadObject, ReadsDroppacket) {
     EBPF_LOAD_OR_SKIP(bytes, EBPF_SAMPLES "/droppacket.o");
     const auto object = read_object(bytes, "droppacket");

@@ -443,6 +443,34 @@ TEST(ReadObjectRefuses, MapsThatBtfDescribesWrongly) {
         Status::Malformed, "member 'key_size': says 8 bytes where another member says 4");
 }
 
+TEST(ReadObjectRefuses, RunConfigsThatItDoesNotUnderstand) {
+    const auto expect_config_refused = [](std::string_view variable, auto describe, Status status,
+                                          std::string_view message) {
+        auto builder = with_program({kMovR0, kExit});
+        BtfBuilder btf;
+        const auto type = describe(btf);
+        btf.add_data_section(".xdp_run_config", {btf.add_variable(variable, type)});
+        builder.add_section(".BTF", elf::kSectionProgBits, 0, btf.build());
+        expect_refused(builder, status,
+                       "section '.xdp_run_config': '" + std::string(variable) + "'" + std::string(message));
+    };
+    const auto number = [](std::string_view name) {
+        return [name](BtfBuilder& btf) { return btf.add_struct("", 8, {{name, btf.add_number(1)}}); };
+    };
+    expect_config_refused(
+        "_prog", [](BtfBuilder& btf) { return btf.add_int(4); }, Status::Malformed,
+        ": its type 1 is of kind 1, not a struct");
+    expect_config_refused("_prog", number("colour"), Status::NotSupported,
+                          ": member 'colour': is neither 'priority' nor an action such as XDP_PASS");
+    expect_config_refused(
+        "_prog", [](BtfBuilder& btf) { return btf.add_struct("", 4, {{"priority", btf.add_int(4)}}); },
+        Status::Malformed, ": member 'priority': is not a number");
+    expect_config_refused("_other", number("priority"), Status::Malformed,
+                          ": there is no XDP program of this name");
+    expect_config_refused("prog", number("priority"), Status::Malformed,
+                          " is no variable of the form _PROGRAM");
+}
+
 TEST(ReadObjectRefuses, MapsWithoutBtf) {
     auto builder = with_program({kMovR0, kExit});
     builder.add_section(".maps", elf::kSectionProgBits, kData, Bytes(32));

@@ -118,7 +118,7 @@ TEST_F(OutOfMemory, CreateLink) {
                                                  EXPECT_EQ(platform::fake::usage(), before);
                                                  EXPECT_STREQ(reason_, "out of memory");
                                              });
-    EXPECT_EQ(requests, 2U) << "object, registry";
+    EXPECT_EQ(requests, 4U) << "object, attach point, counters, registry";
     EXPECT_EQ(context_->unregister_provider(&provider_.table), Status::Ok) << "no link is counted still";
 }
 

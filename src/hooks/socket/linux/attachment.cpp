@@ -21,10 +21,10 @@ ebpf_task as_told(const Task& task) {
 std::int64_t run_once(Attachment& attachment, const ebpf_task& task, void* context) {
     const ebpf_hook_dispatch& dispatch = *attachment.dispatch;
     ebpf_hook_thread* thread = nullptr;
-    if (dispatch.thread_enter(attachment.link, &thread) != 0) return -ENOMEM;
+    if (dispatch.thread_enter(attachment.point, &thread) != 0) return -ENOMEM;
     dispatch.run_for(thread, &task);
     dispatch.batch_begin(thread);
-    const std::uint64_t result = dispatch.invoke(attachment.link, thread, context);
+    const std::uint64_t result = dispatch.invoke(attachment.point, thread, context);
     dispatch.batch_end(thread);
     dispatch.thread_leave(thread);
     count(attachment.calls);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A program at a socket hook, and one run of it.
+// The programs at a socket hook, and one run of them.
 #pragma once
 
 #include <atomic>
@@ -10,12 +10,12 @@
 
 namespace ebpf::hooks::socket {
 
-/// What attach() makes.
+/// What attach() makes: the programs of an attach point, which the runtime keeps in order and combines.
 struct Attachment {
     const ebpf_hook_dispatch* dispatch = nullptr;
-    void* link = nullptr;
-    std::atomic<std::uint64_t> calls = 0;    ///< of the program
-    std::atomic<std::uint64_t> denials = 0;  ///< of those, how many it refused
+    void* point = nullptr;
+    std::atomic<std::uint64_t> calls = 0;    ///< of the programs
+    std::atomic<std::uint64_t> denials = 0;  ///< of those, how many they refused
     std::atomic<std::uint64_t> changes = 0;  ///< of those, after how many the address was another
 };
 
@@ -26,7 +26,7 @@ inline void count(std::atomic<std::uint64_t>& counter) {
 /// For whom a program runs, as it is told.
 ebpf_task as_told(const Task& task);
 
-/// Runs the program once for `task` and counts the call. Returns r0, or -ENOMEM.
+/// Runs the programs once for `task` and counts the call. Returns their combined r0, or -ENOMEM.
 std::int64_t run_once(Attachment& attachment, const ebpf_task& task, void* context);
 
 }  // namespace ebpf::hooks::socket

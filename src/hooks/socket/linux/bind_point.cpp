@@ -51,12 +51,12 @@ bool write_address(const ebpf_bind_context& context, Address& address) {
 
 }  // namespace
 
-Attachment* BindPoint::add(const ebpf_hook_dispatch& dispatch, void* link) {
+Attachment* BindPoint::add(const ebpf_hook_dispatch& dispatch, void* point) {
     const std::lock_guard guard(mutex_);
     if (attachment_) return nullptr;
     attachment_ = std::make_unique<Attachment>();
     attachment_->dispatch = &dispatch;
-    attachment_->link = link;
+    attachment_->point = point;
     ++serial_;
     return attachment_.get();
 }

@@ -17,7 +17,7 @@ namespace ebpf::hooks::socket {
 class BindPoint {
   public:
     /// Returns nullptr if there is a program. Throws bad_alloc.
-    Attachment* add(const ebpf_hook_dispatch& dispatch, void* link);
+    Attachment* add(const ebpf_hook_dispatch& dispatch, void* point);
     /// When it returns, the program does not run and will not.
     void remove(const Attachment* attachment);
     [[nodiscard]] bool is_empty();

@@ -3,53 +3,40 @@
 
 #include <cerrno>
 #include <cstring>
+#include <mutex>
 
 namespace ebpf::hooks::socket {
-namespace {
 
-/// Runs one program. Returns a negative errno, or r0.
-std::int64_t run_one(Attachment& attachment, ebpf_sock_addr_context& context, const ebpf_task& task) {
-    const ebpf_sock_addr_context before = context;
-    const std::int64_t result = run_once(attachment, task, &context);
-    if (result < 0) return result;
-    context.reserved = 0;
-    if (result != 1) count(attachment.denials);
-    if (std::memcmp(&before, &context, sizeof context) != 0) count(attachment.changes);
-    return result == 1 ? 1 : 0;
+Attachment* Chain::add(const ebpf_hook_dispatch& dispatch, void* point) {
+    const std::lock_guard guard(mutex_);
+    if (attachment_) return nullptr;
+    attachment_ = std::make_unique<Attachment>();
+    attachment_->dispatch = &dispatch;
+    attachment_->point = point;
+    return attachment_.get();
 }
 
-}  // namespace
-
-Attachment* Chain::add(const ebpf_hook_dispatch& dispatch, void* link) {
-    auto attachment = std::make_unique<Attachment>();
-    attachment->dispatch = &dispatch;
-    attachment->link = link;
+void Chain::remove(const Attachment* attachment) {
     const std::lock_guard guard(mutex_);
-    attachments_.push_back(std::move(attachment));
-    return attachments_.back().get();
-}
-
-void Chain::remove(Attachment* attachment) {
-    const std::lock_guard guard(mutex_);
-    std::erase_if(attachments_, [attachment](const auto& one) { return one.get() == attachment; });
+    if (attachment_.get() == attachment) attachment_.reset();
 }
 
 bool Chain::is_empty() {
-    const std::lock_guard guard(mutex_);
-    return attachments_.empty();
+    const std::shared_lock guard(mutex_);
+    return !attachment_;
 }
 
-// As Linux does at cgroups: all run, so that programs that only count miss nothing.
 int Chain::run(ebpf_sock_addr_context& context, const Task& task) {
-    const std::lock_guard guard(mutex_);
-    const ebpf_task told = as_told(task);
-    int result = 0;
-    for (const auto& attachment : attachments_) {
-        const std::int64_t answer = run_one(*attachment, context, told);
-        if (answer < 0) result = static_cast<int>(answer);
-        if (answer == 0 && result == 0) result = -EPERM;
-    }
-    return result;
+    const std::shared_lock guard(mutex_);
+    if (!attachment_) return 0;
+    const ebpf_sock_addr_context before = context;
+    const std::int64_t result = run_once(*attachment_, as_told(task), &context);
+    if (result < 0) return static_cast<int>(result);
+    context.reserved = 0;
+    if (std::memcmp(&before, &context, sizeof context) != 0) count(attachment_->changes);
+    if (result == 1) return 0;
+    count(attachment_->denials);
+    return -EPERM;
 }
 
 }  // namespace ebpf::hooks::socket

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
-// The programs of one attach type, in the order of their attachment.
+// Where the programs of one attach type of cgroup_sock_addr are attached.
 #pragma once
 
 #include <memory>
-#include <mutex>
-#include <vector>
+#include <shared_mutex>
 
 #include "ebpf/contexts.h"
 #include "ebpf/hook_provider.h"
@@ -15,10 +14,10 @@ namespace ebpf::hooks::socket {
 /// Threads: any.
 class Chain {
   public:
-    /// Adds a program at the end. Throws bad_alloc.
-    Attachment* add(const ebpf_hook_dispatch& dispatch, void* link);
-    /// When it returns, the program does not run and will not.
-    void remove(Attachment* attachment);
+    /// Returns nullptr if programs are attached. Throws bad_alloc.
+    Attachment* add(const ebpf_hook_dispatch& dispatch, void* point);
+    /// When it returns, no program runs or will.
+    void remove(const Attachment* attachment);
 
     /// Runs all programs on `context` for `task`. Returns 0, or a negative errno: -EPERM - a program refused;
     /// -ENOMEM. Without programs: 0.
@@ -26,9 +25,9 @@ class Chain {
     [[nodiscard]] bool is_empty();
 
   private:
-    // Held while programs run, so that remove() waits for them.
-    std::mutex mutex_;
-    std::vector<std::unique_ptr<Attachment>> attachments_;
+    // Shared by those that run programs, so that remove() waits for them.
+    std::shared_mutex mutex_;
+    std::unique_ptr<Attachment> attachment_;
 };
 
 }  // namespace ebpf::hooks::socket

@@ -5,9 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
-#include <cstring>
 #include <list>
 #include <mutex>
 #include <new>
@@ -16,6 +14,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "hooks/provider/refusal.hpp"
 #include "hooks/socket/linux/launch.hpp"
 #include "hooks/socket/linux/points.hpp"
 #include "hooks/socket/linux/supervisor.hpp"
@@ -25,6 +24,19 @@ namespace ebpf::hooks::socket {
 namespace {
 
 using spec::AttachType;
+
+// A bind program is told of the end of what it permitted, so there is one, as in eBPF for Windows; otherwise
+// what Linux allows at a cgroup (BPF_CGROUP_MAX_PROGS).
+std::uint32_t most_of(AttachType type) {
+    constexpr std::uint32_t kMaxPrograms = 64;
+    return type == AttachType::Bind ? 1 : kMaxPrograms;
+}
+
+// The results that permit, as bits: all but BIND_DENY; 1.
+std::uint32_t permits_of(AttachType type) {
+    constexpr std::uint32_t kBindPermits = 1U << 0U | 1U << 2U | 1U << 3U;
+    return type == AttachType::Bind ? kBindPermits : 1U << 1U;
+}
 
 /// The C view of a hook.
 struct Provider {
@@ -38,25 +50,11 @@ struct Provider {
     std::unordered_map<void*, std::shared_ptr<Points>> homes;
 };
 
-int refuse(int error, std::string_view text, char* reason, std::size_t reason_bytes) {
-    if (reason != nullptr && reason_bytes > 0) {
-        const std::size_t length = std::min(text.size(), reason_bytes - 1);
-        std::memcpy(reason, text.data(), length);
-        reason[length] = '\0';
-    }
-    return -error;
-}
-
-int attach(void* provider, const ebpf_attach_request* request, const ebpf_hook_dispatch* dispatch, void* link,
-           void** attachment, char* reason, std::size_t reason_bytes) {
-    const auto fail = [&](int error, std::string_view text) {
-        return refuse(error, text, reason, reason_bytes);
-    };
+int attach(void* provider, const ebpf_attach_request* request, const ebpf_hook_dispatch* dispatch,
+           void* point, void** attachment, char* reason, std::size_t reason_bytes) {
+    const Refusal fail(reason, reason_bytes);
     auto& self = *static_cast<Provider*>(provider);
-    if (request->version != EBPF_HOOK_ABI_VERSION || request->size < sizeof(*request) ||
-        dispatch->version != EBPF_HOOK_ABI_VERSION || dispatch->size < sizeof(*dispatch)) {
-        return fail(EPROTO, "the hook and the runtime speak different versions of the hook interface");
-    }
+    if (const int error = check_versions(*request, *dispatch, fail); error != 0) return error;
     if (request->attach_type != static_cast<std::uint32_t>(self.type))
         return fail(EINVAL, "the attach type is another hook's");
     if (request->flags != 0) return fail(EINVAL, "socket hooks take no attach flags");
@@ -70,8 +68,8 @@ int attach(void* provider, const ebpf_attach_request* request, const ebpf_hook_d
     }
     try {
         const std::lock_guard guard(self.mutex);
-        Attachment* added = home->add(self.type, *dispatch, link);
-        if (added == nullptr) return fail(EBUSY, "the hook takes one program, and has one");
+        Attachment* added = home->add(self.type, *dispatch, point);
+        if (added == nullptr) return fail(EBUSY, "the programs of another context are attached already");
         try {
             self.homes.emplace(added, home);
         } catch (const std::bad_alloc&) {
@@ -130,6 +128,9 @@ SocketHooks::SocketHooks(Scope scope) : state_(std::make_unique<State>()) {
                         .name = row.name,
                         .program_type = static_cast<std::uint32_t>(row.program),
                         .attach_type = static_cast<std::uint32_t>(row.type),
+                        .combine = EBPF_COMBINE_ALL,
+                        .max_programs = most_of(row.type),
+                        .actions = permits_of(row.type),
                         .provider = nullptr,
                         .attach = attach,
                         .detach = detach,

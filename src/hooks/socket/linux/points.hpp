@@ -18,14 +18,14 @@ namespace ebpf::hooks::socket {
 /// Threads: any.
 class Points {
   public:
-    /// Adds a program. nullptr: the hook takes no more. Throws bad_alloc.
-    Attachment* add(spec::AttachType type, const ebpf_hook_dispatch& dispatch, void* link) {
+    /// Attaches programs. nullptr: there are those of another context. Throws bad_alloc.
+    Attachment* add(spec::AttachType type, const ebpf_hook_dispatch& dispatch, void* point) {
         Attachment* added =
-            type == spec::AttachType::Bind ? bind_.add(dispatch, link) : chain(type).add(dispatch, link);
-        left_ &= ~spec::attach_bit(type);
+            type == spec::AttachType::Bind ? bind_.add(dispatch, point) : chain(type).add(dispatch, point);
+        if (added != nullptr) left_ &= ~spec::attach_bit(type);
         return added;
     }
-    /// When it returns, the program does not run and will not.
+    /// When it returns, no program runs or will.
     void remove(spec::AttachType type, Attachment* attachment) {
         if (type == spec::AttachType::Bind) {
             bind_.remove(attachment);

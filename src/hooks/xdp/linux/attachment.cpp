@@ -56,7 +56,7 @@ Outcome<LinkInfo> usable_interface(std::uint32_t ifindex) {
 }  // namespace
 
 Outcome<std::unique_ptr<Attachment>> Attachment::start(std::uint32_t ifindex,
-                                                       const ebpf_hook_dispatch& dispatch, void* link) {
+                                                       const ebpf_hook_dispatch& dispatch, void* point) {
     if (auto done = require_privileges(); !done) return std::unexpected(std::move(done).error());
     auto interface = usable_interface(ifindex);
     if (!interface) return std::unexpected(std::move(interface).error());
@@ -71,8 +71,9 @@ Outcome<std::unique_ptr<Attachment>> Attachment::start(std::uint32_t ifindex,
     if (!injector) return refuse(std::move(injector).error());
     auto ring = PacketRing::open(ifindex);
     if (!ring) return refuse(std::move(ring).error());
-    std::unique_ptr<Attachment> attachment(new Attachment(
-        ifindex, dispatch, link, std::move(*rule), std::move(*path), std::move(*injector), std::move(*ring)));
+    std::unique_ptr<Attachment> attachment(new Attachment(ifindex, dispatch, point, std::move(*rule),
+                                                          std::move(*path), std::move(*injector),
+                                                          std::move(*ring)));
     if (auto done = attachment->start_thread(); !done) return refuse(std::move(done).error());
     // A frame that arrives while the rule takes hold may come twice; a gap would lose it.
     const std::uint64_t begin_ns = clock_ns(CLOCK_REALTIME);
@@ -83,11 +84,11 @@ Outcome<std::unique_ptr<Attachment>> Attachment::start(std::uint32_t ifindex,
     return attachment;
 }
 
-Attachment::Attachment(std::uint32_t ifindex, const ebpf_hook_dispatch& dispatch, void* link, DropRule rule,
+Attachment::Attachment(std::uint32_t ifindex, const ebpf_hook_dispatch& dispatch, void* point, DropRule rule,
                        InjectPath path, Injector injector, PacketRing ring)
     : ifindex_(ifindex),
       dispatch_(dispatch),
-      link_(link),
+      point_(point),
       rule_(std::move(rule)),
       path_(std::move(path)),
       injector_(std::move(injector)),
@@ -130,7 +131,7 @@ Attachment::~Attachment() {
 
 void Attachment::run() {
     ebpf_hook_thread* thread = nullptr;
-    ready_.store(dispatch_.thread_enter(link_, &thread));
+    ready_.store(dispatch_.thread_enter(point_, &thread));
     ready_.notify_one();
     if (ready_ != 0) return;
     begin_ns_.wait(0);
@@ -185,7 +186,7 @@ void Attachment::process_batch(ebpf_hook_thread* thread, std::size_t count) {
     counters_.add(CounterId::Received, count);
     for (std::size_t i = 0; i < count; ++i) fill_context(batch_[i], contexts_[i]);
     dispatch_.batch_begin(thread);
-    dispatch_.invoke_all(link_, thread, context_addresses_.data(), results_.data(), count);
+    dispatch_.invoke_all(point_, thread, context_addresses_.data(), results_.data(), count);
     dispatch_.batch_end(thread);
     for (std::size_t i = 0; i < count; ++i) {
         const auto verdict = static_cast<std::uint32_t>(results_[i]);

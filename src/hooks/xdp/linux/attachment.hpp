@@ -20,7 +20,7 @@
 
 namespace ebpf::hooks::xdp {
 
-/// Runs a link's program on what arrives at an interface.
+/// Runs the programs of an attach point on what arrives at an interface.
 ///
 /// Invariants: only the hook thread touches ring and injector while it runs; frames stamped before
 /// `begin_ns_` were delivered by the kernel before the drop rule took hold, frames stamped after `end_ns_`
@@ -29,7 +29,7 @@ class Attachment {
   public:
     /// Starts. Errors: see XdpProvider.
     static Outcome<std::unique_ptr<Attachment>> start(std::uint32_t ifindex,
-                                                      const ebpf_hook_dispatch& dispatch, void* link);
+                                                      const ebpf_hook_dispatch& dispatch, void* point);
 
     Attachment(const Attachment&) = delete;
     Attachment& operator=(const Attachment&) = delete;
@@ -41,7 +41,7 @@ class Attachment {
     std::size_t read_counters(std::span<ebpf_hook_counter> counters);
 
   private:
-    Attachment(std::uint32_t ifindex, const ebpf_hook_dispatch& dispatch, void* link, DropRule rule,
+    Attachment(std::uint32_t ifindex, const ebpf_hook_dispatch& dispatch, void* point, DropRule rule,
                InjectPath path, Injector injector, PacketRing ring);
 
     /// Around attach and detach, arrival times decide whose a frame is.
@@ -62,7 +62,7 @@ class Attachment {
 
     const std::uint32_t ifindex_;
     const ebpf_hook_dispatch dispatch_;
-    void* const link_;
+    void* const point_;
     DropRule rule_;
     InjectPath path_;
     Injector injector_;

@@ -3,11 +3,12 @@
 // out.
 #include "hooks/xdp/provider.hpp"
 
-#include <cerrno>
-#include <cstring>
-#include <new>
-#include <string_view>
+#include <linux/bpf.h>
 
+#include <cerrno>
+#include <new>
+
+#include "hooks/provider/refusal.hpp"
 #include "hooks/xdp/linux/attachment.hpp"
 #include "spec/programs.hpp"
 
@@ -15,32 +16,19 @@ namespace ebpf::hooks::xdp {
 namespace {
 
 constexpr std::uint32_t kAttachTypeXdp = 37;  // BPF_XDP
+constexpr std::uint32_t kMaxPrograms = 10;    // as libxdp's dispatcher
 
-int refuse(int error, std::string_view text, char* reason, std::size_t reason_bytes) {
-    if (reason != nullptr && reason_bytes > 0) {
-        const std::size_t length = std::min(text.size(), reason_bytes - 1);
-        std::memcpy(reason, text.data(), length);
-        reason[length] = '\0';
-    }
-    return -error;
-}
-
-int attach(void*, const ebpf_attach_request* request, const ebpf_hook_dispatch* dispatch, void* link,
+int attach(void*, const ebpf_attach_request* request, const ebpf_hook_dispatch* dispatch, void* point,
            void** attachment, char* reason, std::size_t reason_bytes) {
-    const auto fail = [&](int error, std::string_view text) {
-        return refuse(error, text, reason, reason_bytes);
-    };
-    if (request->version != EBPF_HOOK_ABI_VERSION || request->size < sizeof(*request) ||
-        dispatch->version != EBPF_HOOK_ABI_VERSION || dispatch->size < sizeof(*dispatch)) {
-        return fail(EPROTO, "the hook and the runtime speak different versions of the hook interface");
-    }
+    const Refusal fail(reason, reason_bytes);
+    if (const int error = check_versions(*request, *dispatch, fail); error != 0) return error;
     if (request->attach_type != 0 && request->attach_type != kAttachTypeXdp) {
         return fail(EINVAL, "the xdp hook takes attach type 37 (BPF_XDP)");
     }
     if (request->ifindex == 0) return fail(EINVAL, "no network interface given");
     if (request->flags != 0) return fail(EINVAL, "the xdp hook takes no attach flags");
     try {
-        auto started = Attachment::start(request->ifindex, *dispatch, link);
+        auto started = Attachment::start(request->ifindex, *dispatch, point);
         if (!started) return fail(started.error().error, started.error().message);
         *attachment = started->release();
         return 0;
@@ -65,6 +53,9 @@ XdpProvider::XdpProvider() noexcept
            .name = "xdp",
            .program_type = static_cast<std::uint32_t>(spec::ProgramType::Xdp),
            .attach_type = kAttachTypeXdp,
+           .combine = EBPF_COMBINE_CHAIN,
+           .max_programs = kMaxPrograms,
+           .actions = 1U << XDP_PASS,
            .provider = this,
            .attach = attach,
            .detach = detach,

@@ -10,7 +10,7 @@
 namespace ebpf::hooks::socket {
 namespace {
 
-/// Stands for a link: a program, and what happened to it.
+/// Stands for the programs of an attach point, and what happened to them.
 struct FakeLink {
     std::function<std::uint64_t(ebpf_sock_addr_context&)> program;
     int runs = 0;
@@ -54,29 +54,39 @@ TEST(Chain, EmptyAllows) {
     EXPECT_EQ(chain.run(context, kTask), 0);
 }
 
-TEST(Chain, AllRunInOrderAndOneDenialIsEnough) {
+TEST(Chain, RunsWhatIsAttachedForTheCaller) {
     Chain chain;
-    FakeLink first{[](auto& context) {
+    FakeLink programs{[](auto& context) {
         context.user_port = 1;
-        return 0U;
+        return 1U;
     }};
-    FakeLink second{[](auto& context) { return context.user_port == 1 ? 1U : 0U; }};
-    Attachment* attachments[] = {chain.add(dispatch(), &first), chain.add(dispatch(), &second)};
+    EXPECT_TRUE(chain.is_empty());
+    const Attachment* attachment = chain.add(dispatch(), &programs);
+    ASSERT_NE(attachment, nullptr);
+    EXPECT_FALSE(chain.is_empty());
+    FakeLink other{[](auto&) { return 0U; }};
+    EXPECT_EQ(chain.add(dispatch(), &other), nullptr);
     ebpf_sock_addr_context context{};
-    EXPECT_EQ(chain.run(context, kTask), -EPERM);
-    EXPECT_EQ(second.runs, 1) << "a program that only counts must not miss a refused call";
-    EXPECT_EQ(first.task.pid_tgid, 0x0000'0007'0000'0008U);
-    EXPECT_EQ(first.task.uid_gid, 0x0000'0005'0000'0006U);
-    EXPECT_STREQ(first.task.name, "caller");
-    EXPECT_EQ(attachments[0]->denials, 1U);
-    EXPECT_EQ(attachments[0]->changes, 1U);
-    EXPECT_EQ(attachments[1]->denials, 0U);
-    EXPECT_EQ(attachments[1]->changes, 0U);
-    chain.remove(attachments[0]);
-    context.user_port = 1;
     EXPECT_EQ(chain.run(context, kTask), 0);
-    EXPECT_EQ(first.runs, 1);
-    EXPECT_EQ(second.runs, 2);
+    EXPECT_EQ(context.user_port, 1U);
+    EXPECT_EQ(programs.task.pid_tgid, 0x0000'0007'0000'0008U);
+    EXPECT_EQ(programs.task.uid_gid, 0x0000'0005'0000'0006U);
+    EXPECT_STREQ(programs.task.name, "caller");
+    EXPECT_EQ(attachment->changes, 1U);
+    EXPECT_EQ(chain.run(context, kTask), 0);
+    EXPECT_EQ(attachment->changes, 1U);
+    EXPECT_EQ(attachment->calls, 2U);
+    EXPECT_EQ(attachment->denials, 0U);
+
+    chain.remove(attachment);
+    EXPECT_TRUE(chain.is_empty());
+    EXPECT_EQ(chain.run(context, kTask), 0);
+    EXPECT_EQ(programs.runs, 2);
+    attachment = chain.add(dispatch(), &other);
+    ASSERT_NE(attachment, nullptr);
+    EXPECT_EQ(chain.run(context, kTask), -EPERM);
+    EXPECT_EQ(attachment->calls, 1U) << "those of this attachment";
+    EXPECT_EQ(attachment->denials, 1U);
 }
 
 TEST(Chain, OnlyOneAllows) {
