@@ -288,7 +288,7 @@ except PermissionError: print("its own port")  # of an ordinary user
         both = run(EBPFCTL, "run", "--attach", f"bind={TEST_OBJECTS}/binds.o", "--attach",
                    f"bind={OBJECTS}/bindmonitor.o", "--", "true")
         self.assertEqual(both.returncode, 125)
-        self.assertIn("the hook takes one program, and has one", both.stderr)
+        self.assertIn("takes one program at a place", both.stderr)
 
     def test_with_a_bind_policy(self):
         done = run(*hooked(PYTHON, "-c", self.PRELUDE + "fill([bind(('127.0.0.1', 5000))])")[:3],
