@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // ebpf/embed.h: contexts, and threads that run programs.
 #include <algorithm>
-#include <cstring>
 
 #include "base/try.hpp"
 #include "embedding/handles.hpp"
@@ -46,7 +45,7 @@ Result<std::unique_ptr<ebpf_context>> make(const ebpf_context_options* options) 
 void Reason::write(std::string_view text) const {
     if (bytes_ == 0) return;
     const std::size_t length = std::min(text.size(), bytes_ - 1);
-    std::memcpy(text_, text.data(), length);
+    text.copy(text_, length);
     text_[length] = '\0';
 }
 
