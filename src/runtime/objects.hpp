@@ -372,6 +372,8 @@ class LinkObject final : public Object {
 
     LinkObject(State& state, ProgramObject& program, const ebpf_attach_request& request) noexcept;
     ~LinkObject();
+    LinkObject(const LinkObject&) = delete;
+    LinkObject& operator=(const LinkObject&) = delete;
     /// Takes the memory of the counters. False when memory is short.
     [[nodiscard]] bool set_up() noexcept;
 
