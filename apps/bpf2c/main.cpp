@@ -16,7 +16,8 @@ namespace {
 using namespace ebpf;
 
 constexpr const char* kFooter =
-    "The C needs include/ebpf/native_operations.h and is compiled with: cc -O2 -fwrapv -shared -fPIC "
+    "The C needs include/ebpf/native_operations.h and is compiled with: cc -O2 -fno-strict-overflow -shared "
+    "-fPIC "
     "-nostdlib\n"
     "An image is loaded with: ebpfctl prog load FILE.o PATH --engine native --image IMAGE\n"
     "The context verifies FILE.o itself and compares a hash; only the owner of the context may load images.\n"

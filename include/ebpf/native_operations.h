@@ -24,6 +24,26 @@ static inline uint64_t ebpf_address(const void* pointer) {
     return (uint64_t)(uintptr_t)pointer;
 }
 
+_Static_assert(sizeof(void*) == sizeof(uint64_t), "registers hold addresses");
+static inline uint8_t* ebpf_load_pointer(const uint8_t* from) {
+    uint8_t* pointer;
+    __builtin_memcpy(&pointer, from, sizeof pointer);
+    return pointer;
+}
+
+/* An address that was bound, which is none of NULL. Said here, where it is loaded, compilers remember it. */
+static inline uint8_t* ebpf_bound_pointer(const uint64_t* bound) {
+    uint8_t* const pointer = ebpf_load_pointer((const uint8_t*)(const void*)bound);
+    if (pointer == NULL) __builtin_unreachable();
+    return pointer;
+}
+
+/* A result of 32 bits, calculated with 32 bits whatever becomes of it. */
+static inline uint64_t ebpf_narrow(uint32_t value) {
+    __asm__("" : "+r"(value));
+    return value;
+}
+
 /* Loads and stores at any alignment. Memory that other threads write (map values) is read by load_shared:
  * exactly one access, so that a value which was checked is the value that is used. */
 #define EBPF_NATIVE_ACCESS(bits)                                                                   \
@@ -105,22 +125,22 @@ EBPF_NATIVE_ARITHMETIC(32)
 EBPF_NATIVE_ARITHMETIC(64)
 #undef EBPF_NATIVE_ARITHMETIC
 
-/** Address of an array's value under `index`, or 0. */
-static inline uint64_t ebpf_array_value(uint64_t values, uint32_t index, uint32_t entries, uint32_t stride) {
-    if (index >= entries) return 0;
-    const uint64_t address = values + (uint64_t)index * stride;
+/** Address of an array's value under `index`, or NULL. */
+static inline uint8_t* ebpf_array_value(uint8_t* values, uint32_t index, uint32_t entries, uint32_t stride) {
+    if (index >= entries) return NULL;
+    uint8_t* const value = values + (uint64_t)index * stride;
     /* Spares the program's own test for NULL. */
-    if (address == 0) __builtin_unreachable();
-    return address;
+    if (value == NULL) __builtin_unreachable();
+    return value;
 }
 
 static inline ebpf_native_helper ebpf_helper(uint64_t bound) {
     return (ebpf_native_helper)(uintptr_t)bound;
 }
 
-/** Address of the value under `key`, or 0; `lookup` and `map` as bound. */
-static inline uint64_t ebpf_map_value(uint64_t lookup, uint64_t map, const uint8_t* key) {
-    return ebpf_address(((ebpf_native_lookup)(uintptr_t)lookup)(map, key));
+/** Address of the value under `key`, or NULL; `lookup` and `map` as bound. */
+static inline uint8_t* ebpf_map_value(uint64_t lookup, uint64_t map, const uint8_t* key) {
+    return ((ebpf_native_lookup)(uintptr_t)lookup)(map, key);
 }
 
 /* A word's part in the hash of a key of several words. */
@@ -128,9 +148,9 @@ static inline uint64_t ebpf_hash_term(uint64_t word, const uint64_t* seed) {
     return (seed[0] + (word >> 32)) * (seed[1] + (uint32_t)word);
 }
 
-/** Address of the value under `key` in a hash map, or 0. `table` as bound; there are 2^bucket_bits buckets;
- * keys have 4, or 8 to 24 bytes. With constants for the last two little of it is left. */
-static inline __attribute__((always_inline)) uint64_t ebpf_hash_value(uint64_t bound, const uint8_t* key,
+/** Address of the value under `key` in a hash map, or NULL. `table` as bound; there are 2^bucket_bits
+ * buckets; keys have 4, or 8 to 24 bytes. With constants for the last two little of it is left. */
+static inline __attribute__((always_inline)) uint8_t* ebpf_hash_value(uint64_t bound, const uint8_t* key,
                                                                       uint32_t key_bytes,
                                                                       uint32_t bucket_bits) {
     const struct ebpf_native_hash_table* table = (const struct ebpf_native_hash_table*)(uintptr_t)bound;
@@ -163,11 +183,11 @@ static inline __attribute__((always_inline)) uint64_t ebpf_hash_value(uint64_t b
             const uint64_t value = ebpf_address(there + (key_bytes + 7) / 8 * 8);
             /* Spares the program's own test for NULL. */
             if (value == 0) __builtin_unreachable();
-            return value;
+            return ebpf_pointer(value);
         }
         reference = ebpf_load_acquire32(element);
     }
-    return 0;
+    return NULL;
 }
 
 static inline const uint8_t* ebpf_packet(uint64_t bound, const struct ebpf_native_invocation* invocation,

@@ -22,6 +22,9 @@ constexpr std::int64_t kStackBytes = spec::kStackBytes;
 // Loops that C compilers are asked to make straight code of.
 constexpr std::uint64_t kMostRounds = 64;
 constexpr std::uint64_t kMostStraight = 512;  ///< instructions of that code
+// Of loops of so many instructions each round does two; C compilers see to smaller ones.
+constexpr std::uint64_t kLeastDoubled = 24;
+constexpr std::uint64_t kMostDoubled = 64;
 
 std::uint32_t target_of(const isa::Instruction& instruction, std::uint32_t slot) {
     return static_cast<std::uint32_t>(isa::jump_target(instruction, instruction.spec(), slot));
@@ -38,21 +41,58 @@ void FunctionWriter::line(std::string text) {
     if (!text.empty()) body_ += fmt::format("{:{}}{}\n", "", 4 * (open_.size() + 1), text);
 }
 
-/// Returns rn as a number. The frame pointer is no variable.
-std::string FunctionWriter::read(std::uint8_t number) {
-    if (number == spec::kFramePointer) return fmt::format("ebpf_address({})", frame(0));
-    read_ = static_cast<std::uint16_t>(read_ | 1U << number);
-    return fmt::format("r{}", number);
+std::string FunctionWriter::variable(Type type, std::uint8_t number) const {
+    constexpr std::array<char, kTypeCount> kPrefixes{'r', 'w', 'p'};
+    return fmt::format("{}{}", kPrefixes.at(static_cast<std::size_t>(type)), number);
 }
 
-std::string FunctionWriter::write(std::uint8_t number) {
-    written_ = static_cast<std::uint16_t>(written_ | 1U << number);
-    return fmt::format("r{}", number);
+/// What the instruction reads in rn. The frame pointer is no variable.
+Operand FunctionWriter::value(std::uint8_t number) {
+    if (number == spec::kFramePointer) return {fmt::format("ebpf_address({})", frame(0))};
+    const Type type = variables_.read(number);
+    std::uint16_t& read = read_.at(static_cast<std::size_t>(type));
+    read = static_cast<std::uint16_t>(read | 1U << number);
+    std::string name = variable(type, number);
+    if (type == Type::Pointer) return {fmt::format("ebpf_address({})", name)};
+    return {std::move(name), 0, false, type == Type::Narrow};
 }
 
-Operand FunctionWriter::operand(const isa::Instruction& instruction) {
-    if (form_->source == Source::Imm) return {{}, instruction.imm, false};
-    return {read(instruction.src), 0, instruction.src == instruction.dst};
+/// The same as a pointer.
+std::string FunctionWriter::pointer(std::uint8_t number) {
+    if (number == spec::kFramePointer) return frame(0);
+    const Operand read = value(number);
+    return variables_.read(number) == Type::Pointer ? variable(Type::Pointer, number)
+                                                    : fmt::format("ebpf_pointer({})", read.expression);
+}
+
+/// The second operand.
+Operand FunctionWriter::operand() {
+    if (form_->source == Source::Imm) return {{}, instruction_->imm};
+    Operand read = value(instruction_->src);
+    read.is_same = instruction_->src == instruction_->dst;
+    return read;
+}
+
+/// The variable that the instruction writes.
+std::string FunctionWriter::result() {
+    const std::uint8_t number = written_register(*instruction_);
+    const Type type = variables_.written();
+    std::uint16_t& written = written_.at(static_cast<std::size_t>(type));
+    written = static_cast<std::uint16_t>(written | 1U << number);
+    return variable(type, number);
+}
+
+/// Stores a number, which fits.
+void FunctionWriter::store_number(const std::string& expression, std::string_view comment) {
+    const bool is_pointer = variables_.written() == Type::Pointer;
+    const std::string text = is_pointer ? fmt::format("ebpf_pointer({})", expression) : expression;
+    line(fmt::format("{} = {};{}", result(), text, comment));
+}
+
+void FunctionWriter::store_pointer(const std::string& expression, std::string_view comment) {
+    const bool is_pointer = variables_.written() == Type::Pointer;
+    const std::string text = is_pointer ? expression : fmt::format("ebpf_address({})", expression);
+    line(fmt::format("{} = {};{}", result(), text, comment));
 }
 
 std::string FunctionWriter::bound(ebpf_native_binding_kind kind, std::uint32_t number) {
@@ -77,7 +117,7 @@ bool FunctionWriter::is_in_frame(const Value& value, std::int64_t offset, std::i
 std::string FunctionWriter::location(std::uint8_t number, std::int64_t offset, std::uint8_t size) {
     const Value& value = values_[number];
     if (is_in_frame(value, offset, size)) return frame(value.number + offset);
-    std::string base = fmt::format("ebpf_pointer({})", read(number));
+    std::string base = pointer(number);
     if (offset == 0) return base;
     return fmt::format("{} {} {}", base, offset < 0 ? '-' : '+', offset < 0 ? -offset : offset);
 }
@@ -85,8 +125,7 @@ std::string FunctionWriter::location(std::uint8_t number, std::int64_t offset, s
 /// Where r2 points to.
 std::string FunctionWriter::key(std::size_t bytes) {
     const auto size = static_cast<std::int64_t>(bytes);
-    return is_in_frame(values_[2], 0, size) ? frame(values_[2].number)
-                                            : fmt::format("ebpf_pointer({})", read(2));
+    return is_in_frame(values_[2], 0, size) ? frame(values_[2].number) : pointer(2);
 }
 
 void FunctionWriter::note_source(std::uint32_t slot) {
@@ -101,22 +140,35 @@ void FunctionWriter::note_source(std::uint32_t slot) {
     line(fmt::format("/* {}:{}: {} */", c_comment(found->file), found->line, c_comment(found->text)));
 }
 
+/// Declares a variable if it is used, and says so if it is never read, for compilers would warn of that.
+std::string FunctionWriter::declaration(Type type, std::uint8_t number) const {
+    constexpr std::array<const char*, kTypeCount> kTypes{"uint64_t ", "uint32_t ", "uint8_t* "};
+    const auto index = static_cast<std::size_t>(type);
+    const unsigned mask = 1U << number;
+    const bool is_entry = function_.range.begin == 0;
+    const bool is_parameter = !is_entry && type == Type::Wide && (function_.parameters & mask) != 0;
+    const bool is_used = ((read_.at(index) | written_.at(index)) & mask) != 0;
+    if (!is_used && !is_parameter) return {};
+    const std::string name = variable(type, number);
+    std::string text;
+    if (!is_parameter) {
+        const char* initial = type == Type::Pointer ? "NULL" : "0";
+        const bool is_first = is_entry && variables_.at_entry(number) == type;
+        if (is_first && number == 1)
+            initial = type == Type::Pointer ? "invocation->context" : "ebpf_address(invocation->context)";
+        if (is_first && number == 2) initial = "invocation->r2";
+        text = fmt::format("    {}{} = {};\n", kTypes.at(index), name, initial);
+    }
+    if ((read_.at(index) & mask) == 0) text += fmt::format("    (void){};\n", name);
+    return text;
+}
+
 std::string FunctionWriter::declarations() const {
     std::string text;
-    const bool is_entry = function_.range.begin == 0;
-    for (unsigned i = 0; i < spec::kFramePointer; ++i) {
-        const unsigned mask = 1U << i;
-        const bool is_parameter = !is_entry && (function_.parameters & mask) != 0;
-        const bool is_used = ((read_ | written_) & mask) != 0;
-        if (is_used && !is_parameter) {
-            const char* initial = "0";
-            if (is_entry && i == 1) initial = "ebpf_address(invocation->context)";
-            if (is_entry && i == 2) initial = "invocation->r2";
-            text += fmt::format("    uint64_t r{} = {};\n", i, initial);
-        }
-        if ((is_used || is_parameter) && (read_ & mask) == 0) text += fmt::format("    (void)r{};\n", i);
+    for (std::uint8_t number = 0; number < spec::kFramePointer; ++number) {
+        for (const Type type : {Type::Wide, Type::Narrow, Type::Pointer}) text += declaration(type, number);
     }
-    const bool reads_entry = is_entry && ((read_ | written_) & 6U) != 0;
+    const bool reads_entry = text.contains("invocation->");
     if (has_stack_) text += fmt::format("    uint8_t stack[{}] __attribute__((aligned(16)));\n", kStackBytes);
     if (!has_image_) text += "    (void)image;\n";
     if (!has_invocation_ && !reads_entry) text += "    (void)invocation;\n";
@@ -131,6 +183,7 @@ std::expected<std::string, Fault> FunctionWriter::write() {
         instruction_ = &(*input().code)[slot_];
         form_ = &instruction_->spec();
         if (form_->family == Family::WideTail) continue;
+        variables_.enter(slot_);
         parts_.emplace_back(slot_, std::exchange(body_, {}));
         open_loop(is_fallen_into);
         if (const auto known = joins.find(slot_); known != joins.end()) values_ = known->second;
@@ -177,8 +230,12 @@ void FunctionWriter::open_loop(bool is_fallen_into) {
     const auto rounds = has_one_entry ? count_rounds(*input().code, loop, values_) : std::nullopt;
     if (rounds && loop.is_straight) {
         const std::uint64_t slots = loop.last - loop.header + 1U;
-        if (*rounds <= kMostRounds && *rounds * slots <= kMostStraight)
+        if (*rounds <= kMostRounds && *rounds * slots <= kMostStraight) {
             line(fmt::format("EBPF_UNROLL({})", *rounds));
+            has_straight_loop_ = true;
+        } else if (slots >= kLeastDoubled && slots <= kMostDoubled && *rounds % 2 == 0) {
+            line("EBPF_UNROLL(2)");
+        }
     }
     line("do {");
     open_.push_back({loop, rounds.has_value()});
@@ -197,8 +254,8 @@ bool FunctionWriter::close_loop() {
         const bool is_set = form.jump == spec::JumpOp::Set;
         if (is_left && !is_set) form.jump = isa::opposite(form.jump);
         const auto read_before = read_;
-        const std::string left = read(instruction_->dst);
-        const Condition condition = condition_of(form, left, operand(*instruction_));
+        const Operand left = value(instruction_->dst);
+        const Condition condition = condition_of(form, left, operand());
         text = condition.text;
         if (condition.kind != Condition::Kind::Depends) {
             read_ = read_before;
@@ -253,45 +310,105 @@ FunctionWriter::Step FunctionWriter::instruction() {
         case Family::CallRegister:
             return fault(Status::NotSupported, fmt::format("indirect call {}", instruction_->imm));
         case Family::Exit:
-            line(fmt::format("return {};", read(0)));
+            leave();
             break;
     }
     return {};
 }
 
-// What a register only contributes to itself does not count as read: compilers warn of it otherwise.
+/// C compilers would calculate all that leads to a narrow result with 64 bits, since that is what is
+/// returned: with a loop made straight, that is a lot.
+void FunctionWriter::leave() {
+    const Operand left = value(0);
+    const bool is_kept_narrow = left.is_narrow && has_straight_loop_ && function_.range.begin == 0;
+    const std::string text =
+        is_kept_narrow ? fmt::format("ebpf_narrow({})", left.expression) : left.expression;
+    line(fmt::format("return {};", text));
+}
+
+// What a variable only contributes to itself does not count as read: compilers warn of it otherwise.
 void FunctionWriter::compute() {
     const std::uint8_t dst = instruction_->dst;
     Values after = values_;
     native::step(after, *instruction_);
+    const Type type = variables_.written();
     if (is_in_frame(after[dst], 0, 0)) {
-        line(fmt::format("{} = ebpf_address({});", write(dst), frame(after[dst].number)));
+        store_pointer(frame(after[dst].number));
         return;
     }
-    if (form_->family != Family::Alu) {
-        const bool has_source = form_->family == Family::MoveSx && instruction_->src != dst;
-        const std::string src = has_source ? read(instruction_->src) : write(dst);
-        line(unary_statement(*form_, write(dst), src));
+    if (type == Type::Pointer) {
+        compute_pointer();
+        return;
+    }
+    if (form_->family == Family::MoveSx) {
+        const Operand from = value(instruction_->src);
+        line(unary_statement(*form_, result(), from));
         return;
     }
     const bool is_same = form_->source == Source::Reg && instruction_->src == dst;
-    const Operand second = is_same ? Operand{write(dst), 0, true} : operand(*instruction_);
-    line(alu_statement(*form_, write(dst), second));
+    const bool is_move = form_->family == Family::Alu && form_->alu == spec::AluOp::Mov;
+    const auto read_before = read_;
+    Operand left;
+    if (!is_move || is_same) left = value(dst);
+    if (variables_.read(dst) == type) read_ = read_before;
+    if (form_->family != Family::Alu) {
+        line(unary_statement(*form_, result(), left));
+        return;
+    }
+    Operand right = is_same ? left : operand();
+    right.is_same = is_same;
+    spec::FormSpec form = *form_;
+    const bool is_bitwise = form.alu == spec::AluOp::And || form.alu == spec::AluOp::Or ||
+                            form.alu == spec::AluOp::Xor || form.alu == spec::AluOp::Mov;
+    // What has no upper half needs none of its operands'.
+    if (type == Type::Narrow && is_bitwise) form.width = spec::Width::W32;
+    const std::string text = alu_statement(form, result(), left, right);
+    // Divided by the constant 0 it does not matter.
+    if (form.source == Source::Imm && !text.contains(left.expression)) read_ = read_before;
+    line(text);
+}
+
+/// Moves of addresses, sums of an address and a number, and 0.
+void FunctionWriter::compute_pointer() {
+    const std::uint8_t dst = instruction_->dst;
+    const std::uint8_t src = instruction_->src;
+    const bool is_register = form_->source == Source::Reg;
+    if (form_->alu == spec::AluOp::Mov) {
+        const std::string from = is_register ? pointer(src) : "NULL";
+        const std::string to = result();
+        if (from != to) line(fmt::format("{} = {};", to, from));
+        return;
+    }
+    const bool is_second = variables_.read(dst) != Type::Pointer;
+    const auto read_before = read_;
+    const std::string base = pointer(is_second ? src : dst);
+    const std::string to = result();
+    if (base == to) read_ = read_before;
+    const char* symbol = form_->alu == spec::AluOp::Sub ? "-" : "+";
+    std::string distance;
+    if (is_register) {
+        distance = value(is_second ? dst : src).wide();
+    } else {
+        const std::int64_t imm = instruction_->imm;
+        if (imm < 0) symbol = form_->alu == spec::AluOp::Sub ? "+" : "-";
+        distance = fmt::format("{}", imm < 0 ? -imm : imm);
+    }
+    line(base == to ? fmt::format("{} {}= {};", to, symbol, distance)
+                    : fmt::format("{} = {} {} {};", to, base, symbol, distance));
 }
 
 FunctionWriter::Step FunctionWriter::constant() {
     const auto imm = static_cast<std::uint64_t>(instruction_->imm);
-    const std::string dst = write(instruction_->dst);
     if (form_->wide == WideKind::CodeAddress) {
         const std::int64_t target = isa::code_address_target(*instruction_, slot_);
         if (target == 0) return fault(Status::NotSupported, "address of the program");
         const Function& callee = program_.functions_.at(static_cast<std::uint32_t>(target));
-        line(fmt::format("{} = {}; /* address of {} */", dst, callee.number, callee.name));
+        line(fmt::format("{} = {}; /* address of {} */", result(), callee.number, callee.name));
         return {};
     }
     const bool is_map = form_->wide == WideKind::MapIndex || form_->wide == WideKind::MapIndexValue;
     if (form_->wide == WideKind::Value) {
-        line(fmt::format("{} = {:#x}ULL;", dst, imm));
+        store_number(fmt::format("{:#x}ULL", imm));
         return {};
     }
     if (!is_map)
@@ -301,12 +418,12 @@ FunctionWriter::Step FunctionWriter::constant() {
     if (index >= input().maps.size()) return fault(Status::NotFound, fmt::format("map index {}", index));
     const std::string name = c_comment(input().maps[index].name);
     if (form_->wide == WideKind::MapIndex) {
-        line(fmt::format("{} = {}; /* map {} */", dst, bound(EBPF_NATIVE_MAP_HANDLE, index), name));
+        line(fmt::format("{} = {}; /* map {} */", result(), bound(EBPF_NATIVE_MAP_HANDLE, index), name));
         return {};
     }
-    const std::uint64_t offset = imm >> 32U;
-    line(fmt::format("{} = {} + {}; /* value of {} */", dst, bound(EBPF_NATIVE_MAP_VALUES, index), offset,
-                     name));
+    store_pointer(
+        fmt::format("ebpf_bound_pointer(&{}) + {}", bound(EBPF_NATIVE_MAP_VALUES, index), imm >> 32U),
+        fmt::format(" /* value of {} */", name));
     return {};
 }
 
@@ -317,9 +434,9 @@ void FunctionWriter::memory() {
     const unsigned bits = form_->size * 8U;
     const bool is_ordered = form_->family == Family::LoadAcquire || form_->family == Family::StoreRelease;
     if (!is_load) {
-        const std::string value =
-            form_->source == Source::Imm ? unsigned_text(instruction_->imm) : read(instruction_->src);
-        line(fmt::format("ebpf_store{}{}({}, {});", is_ordered ? "_release" : "", bits, place, value));
+        const std::string stored = form_->source == Source::Imm ? unsigned_text(instruction_->imm)
+                                                                : value(instruction_->src).expression;
+        line(fmt::format("ebpf_store{}{}({}, {});", is_ordered ? "_release" : "", bits, place, stored));
         return;
     }
     const auto& accesses = input().accesses;
@@ -327,14 +444,18 @@ void FunctionWriter::memory() {
     // None: of several kinds of memory, or never reached.
     const bool may_be_shared = !accesses.empty() && values_[base].kind != Value::Kind::Frame &&
                                (kind == verifier::AccessKind::MapValue || kind == verifier::AccessKind::None);
-    line(fmt::format("{} = ebpf_load{}{}{}({});", write(instruction_->dst),
-                     is_ordered ? "_acquire" : (may_be_shared ? "_shared" : ""),
-                     form_->family == Family::LoadSx ? "_sx" : "", bits, place));
+    if (variables_.written() == Type::Pointer && !is_ordered && !may_be_shared) {
+        line(fmt::format("{} = ebpf_load_pointer({});", result(), place));
+        return;
+    }
+    store_number(fmt::format("ebpf_load{}{}{}({})",
+                             is_ordered ? "_acquire" : (may_be_shared ? "_shared" : ""),
+                             form_->family == Family::LoadSx ? "_sx" : "", bits, place));
 }
 
 void FunctionWriter::atomic() {
     const std::string place = location(instruction_->dst, instruction_->offset, form_->size);
-    const std::string value = read(instruction_->src);
+    const std::string second = value(instruction_->src).expression;
     const unsigned bits = form_->size * 8U;
     switch (form_->atomic) {
         case spec::AtomicOp::Add:
@@ -342,14 +463,18 @@ void FunctionWriter::atomic() {
         case spec::AtomicOp::And:
         case spec::AtomicOp::Xor:
         case spec::AtomicOp::Xchg: {
-            const std::string result = form_->fetch ? write(instruction_->src) + " = " : "";
-            line(fmt::format("{}ebpf_atomic_{}{}({}, {});", result, form_->symbol, bits, place, value));
+            const std::string call =
+                fmt::format("ebpf_atomic_{}{}({}, {})", form_->symbol, bits, place, second);
+            if (form_->fetch) {
+                store_number(call);
+            } else {
+                line(call + ";");
+            }
             return;
         }
         case spec::AtomicOp::Cmpxchg: {
-            const std::string expected = read(0);
-            line(fmt::format("{} = ebpf_atomic_cmpxchg{}({}, {}, {});", write(0), bits, place, expected,
-                             value));
+            const std::string expected = value(0).expression;
+            store_number(fmt::format("ebpf_atomic_cmpxchg{}({}, {}, {})", bits, place, expected, second));
             return;
         }
     }
@@ -358,17 +483,17 @@ void FunctionWriter::atomic() {
 // The offset is summed in 32 bits, as Linux does. A load outside the packet ends the function with 0.
 void FunctionWriter::packet() {
     has_invocation_ = true;
-    const std::string offset =
-        form_->family == Family::PacketAbs
-            ? fmt::format("{}", instruction_->imm)
-            : fmt::format("(int32_t)({} + {})", read(instruction_->src), unsigned_text(instruction_->imm));
+    const std::string offset = form_->family == Family::PacketAbs
+                                   ? fmt::format("{}", instruction_->imm)
+                                   : fmt::format("(int32_t)({} + {})", value(instruction_->src).wide(),
+                                                 unsigned_text(instruction_->imm));
     const unsigned bits = form_->size * 8U;
     line("{");
     line(fmt::format("    const uint8_t* bytes = ebpf_packet({}, invocation, {}, {});",
                      bound(EBPF_NATIVE_PACKET_BYTES, 0), offset, form_->size));
     line("    if (bytes == NULL) return 0;");
     const std::string loaded = fmt::format("ebpf_load{}(bytes)", bits);
-    line(fmt::format("    {} = {};", write(0),
+    line(fmt::format("    {} = {};", result(),
                      bits == 8 ? loaded : fmt::format("__builtin_bswap{0}((uint{0}_t){1})", bits, loaded)));
     line("}");
 }
@@ -380,8 +505,8 @@ void FunctionWriter::branch() {
         return;
     }
     const auto read_before = read_;
-    const std::string left = read(instruction_->dst);
-    const Condition condition = condition_of(*form_, left, operand(*instruction_));
+    const Operand left = value(instruction_->dst);
+    const Condition condition = condition_of(*form_, left, operand());
     if (condition.kind == Condition::Kind::Depends) {
         line(fmt::format("if ({}) {}", condition.text, go_to(target)));
         return;
@@ -397,25 +522,27 @@ bool FunctionWriter::lookup_inline() {
         return false;
     const auto index = static_cast<std::uint32_t>(map.number);
     const auto& [name, shape] = input().maps[index];
+    const std::string comment = fmt::format(" /* lookup in {} */", c_comment(name));
     if (shape.type == spec::MapType::Array) {
         const std::string number = key(sizeof(std::uint32_t));
-        line(fmt::format("{} = ebpf_array_value({}, (uint32_t)ebpf_load32({}), {}U, {}U); /* lookup in {} */",
-                         write(0), bound(EBPF_NATIVE_MAP_VALUES, index), number, shape.max_entries,
-                         maps::array_stride(shape), c_comment(name)));
+        store_pointer(
+            fmt::format("ebpf_array_value(ebpf_bound_pointer(&{}), (uint32_t)ebpf_load32({}), {}U, {}U)",
+                        bound(EBPF_NATIVE_MAP_VALUES, index), number, shape.max_entries,
+                        maps::array_stride(shape)),
+            comment);
         return true;
     }
     if (shape.type != spec::MapType::Hash) return false;
     const std::string place = key(shape.key_size);
     if (shape.key_size == 4 || (shape.key_size >= 8 && shape.key_size <= maps::kMostShortKeyBytes)) {
-        line(fmt::format("{} = ebpf_hash_value({}, {}, {}U, {}U); /* lookup in {} */", write(0),
-                         bound(EBPF_NATIVE_MAP_TABLE, index), place, shape.key_size,
-                         maps::bucket_bits(shape.max_entries), c_comment(name)));
+        store_pointer(fmt::format("ebpf_hash_value({}, {}, {}U, {}U)", bound(EBPF_NATIVE_MAP_TABLE, index),
+                                  place, shape.key_size, maps::bucket_bits(shape.max_entries)),
+                      comment);
         return true;
     }
     const std::string function = bound(EBPF_NATIVE_MAP_LOOKUP, index);
     const std::string handle = bound(EBPF_NATIVE_MAP_HANDLE, index);
-    line(fmt::format("{} = ebpf_map_value({}, {}, {}); /* lookup in {} */", write(0), function, handle, place,
-                     c_comment(name)));
+    store_pointer(fmt::format("ebpf_map_value({}, {}, {})", function, handle, place), comment);
     return true;
 }
 
@@ -426,11 +553,11 @@ FunctionWriter::Step FunctionWriter::call_helper() {
     std::string arguments;
     for (std::uint8_t i = 1; i <= 5; ++i) {
         const bool is_used = row == nullptr || row->arguments[i - 1U] != spec::ArgKind::None;
-        arguments += (is_used ? read(i) : "0") + ", ";
+        arguments += (is_used ? value(i).expression : "0") + ", ";
     }
     has_invocation_ = true;
-    line(fmt::format("{} = ebpf_helper({})({}invocation); /* {} */", write(0), bound(EBPF_NATIVE_HELPER, id),
-                     arguments, row == nullptr ? "unknown" : row->name));
+    store_number(fmt::format("ebpf_helper({})({}invocation)", bound(EBPF_NATIVE_HELPER, id), arguments),
+                 fmt::format(" /* {} */", row == nullptr ? "unknown" : row->name));
     if (row == nullptr || !row->effects.tail_call) return {};
     if (function_.range.begin != 0) return fault(Status::NotSupported, "tail call out of a subprogram");
     line("if (invocation->tail_target != NULL) return 0;");
@@ -443,9 +570,9 @@ void FunctionWriter::call_local() {
     has_invocation_ = true;
     std::string arguments;
     for (std::uint8_t i = 1; i <= 5; ++i) {
-        if ((callee.parameters & (1U << i)) != 0) arguments += ", " + read(i);
+        if ((callee.parameters & (1U << i)) != 0) arguments += ", " + value(i).expression;
     }
-    line(fmt::format("{} = {}(image, invocation{});", write(0), callee.name, arguments));
+    store_number(fmt::format("{}(image, invocation{})", callee.name, arguments));
 }
 
 }  // namespace ebpf::native

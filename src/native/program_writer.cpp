@@ -81,6 +81,22 @@ std::uint8_t ProgramWriter::find_parameters(std::uint32_t entry) {
     return found;
 }
 
+/// Returns what the calls of a function take, by slot: bit n: rn.
+std::vector<std::uint16_t> ProgramWriter::arguments_of_calls(Range range) const {
+    std::vector<std::uint16_t> found(range.end - range.begin);
+    for (std::uint32_t slot = range.begin; slot < range.end; ++slot) {
+        const isa::Instruction& instruction = (*input_.code)[slot];
+        const spec::FormSpec& form = instruction.spec();
+        std::uint16_t& taken = found[slot - range.begin];
+        if (form.family == Family::CallHelper) taken = arguments_of(instruction.imm);
+        if (form.family == Family::CallLocal) {
+            const auto callee = static_cast<std::uint32_t>(isa::jump_target(instruction, form, slot));
+            taken = functions_.at(callee).parameters;
+        }
+    }
+    return found;
+}
+
 std::string ProgramWriter::signature(const Function& function) const {
     if (function.range.begin == 0) {
         return fmt::format(

@@ -2,11 +2,13 @@
 // One program as C functions, and what they need bound. Inside src/native only.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <expected>
 #include <map>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "ebpf/native.h"
@@ -15,6 +17,7 @@
 #include "native/statements.hpp"
 #include "native/text.hpp"
 #include "native/values.hpp"
+#include "native/variables.hpp"
 
 namespace ebpf::native {
 
@@ -42,6 +45,7 @@ class ProgramWriter {
 
     void find_functions();
     std::uint8_t find_parameters(std::uint32_t entry);
+    [[nodiscard]] std::vector<std::uint16_t> arguments_of_calls(Range range) const;
     [[nodiscard]] std::string signature(const Function& function) const;
     [[nodiscard]] std::string call_back_function() const;
 
@@ -59,7 +63,10 @@ class ProgramWriter {
 class FunctionWriter {
   public:
     FunctionWriter(ProgramWriter& program, const Function& function)
-        : program_(program), function_(function) {}
+        : program_(program),
+          function_(function),
+          arguments_(program.arguments_of_calls(function.range)),
+          variables_({*program.input_.code, function.range, arguments_, program.input_.accesses}) {}
 
     std::expected<std::string, Fault> write();
 
@@ -77,14 +84,19 @@ class FunctionWriter {
     std::unexpected<Fault> fault(Status status, std::string what) const;
 
     std::string declarations() const;
+    std::string declaration(Type type, std::uint8_t number) const;
     void note_source(std::uint32_t slot);
     void line(std::string text);
     std::string go_to(std::uint32_t slot);
     void open_loop(bool is_fallen_into);
     bool close_loop();
-    std::string read(std::uint8_t number);
-    std::string write(std::uint8_t number);
-    Operand operand(const isa::Instruction& instruction);
+    std::string variable(Type type, std::uint8_t number) const;
+    std::string pointer(std::uint8_t number);
+    Operand value(std::uint8_t number);
+    Operand operand();
+    std::string result();
+    void store_number(const std::string& expression, std::string_view comment = {});
+    void store_pointer(const std::string& expression, std::string_view comment = {});
     std::string bound(ebpf_native_binding_kind kind, std::uint32_t number);
     std::string frame(std::int64_t distance);
     [[nodiscard]] bool is_in_frame(const Value& value, std::int64_t offset, std::int64_t size) const;
@@ -93,10 +105,12 @@ class FunctionWriter {
 
     Step instruction();
     void compute();
+    void compute_pointer();
     void memory();
     void atomic();
     void packet();
     void branch();
+    void leave();
     Step constant();
     Step call_helper();
     bool lookup_inline();
@@ -104,6 +118,8 @@ class FunctionWriter {
 
     ProgramWriter& program_;
     const Function& function_;
+    std::vector<std::uint16_t> arguments_;
+    Variables variables_;
     std::uint32_t slot_ = 0;
     const isa::Instruction* instruction_ = nullptr;
     const spec::FormSpec* form_ = nullptr;
@@ -114,8 +130,9 @@ class FunctionWriter {
     std::map<std::uint32_t, Loop> loops_;                       ///< by header
     std::vector<OpenLoop> open_;                                ///< around the instruction at hand
     std::uint32_t skipped_ = kNowhere;                          ///< what a loop's end has said already
-    std::uint16_t read_ = 0;                                    ///< bit n: the text reads rn
-    std::uint16_t written_ = 0;                                 ///< bit n: the text writes rn
+    std::array<std::uint16_t, kTypeCount> read_{};     ///< by type: bit n: the text reads the variable of rn
+    std::array<std::uint16_t, kTypeCount> written_{};  ///< likewise: writes
+    bool has_straight_loop_ = false;                   ///< so far
     bool has_stack_ = false;
     bool has_image_ = false;
     bool has_invocation_ = false;

@@ -28,14 +28,14 @@ verifier::Request with_map(const spec::MapShape& shape) {
 
 TEST(Generate, LooksUpArraysByArithmetic) {
     const std::string c = c_of(prepare(with_map(kArray)).input());
-    EXPECT_THAT(c, HasSubstr("r0 = ebpf_array_value(image->bound["));
-    EXPECT_THAT(c, HasSubstr("(uint32_t)ebpf_load32(stack + 504), 10U, 16U); /* lookup in flows */"));
+    EXPECT_THAT(c, HasSubstr("r0 = ebpf_address(ebpf_array_value(ebpf_bound_pointer(&image->bound["));
+    EXPECT_THAT(c, HasSubstr("(uint32_t)ebpf_load32(stack + 504), 10U, 16U)); /* lookup in flows */"));
     EXPECT_THAT(c, Not(HasSubstr("EBPF_NATIVE_HELPER")));
 }
 
 TEST(Generate, LooksUpShortKeysOfHashesInPlace) {
     const std::string c = c_of(prepare(with_map(kHash)).input());
-    EXPECT_THAT(c, HasSubstr("r0 = ebpf_hash_value(image->bound["));
+    EXPECT_THAT(c, HasSubstr("r0 = ebpf_address(ebpf_hash_value(image->bound["));
     EXPECT_THAT(c, HasSubstr(".kind = EBPF_NATIVE_MAP_TABLE, .number = 0U, .slot = 6"));
     EXPECT_THAT(c, Not(HasSubstr("EBPF_NATIVE_MAP_LOOKUP")));
 }
@@ -44,7 +44,7 @@ TEST(Generate, LooksUpOtherKeysThroughTheMapsOwnFunction) {
     spec::MapShape shape = kHash;
     shape.key_size = 3;
     const std::string c = c_of(prepare(with_map(shape)).input());
-    EXPECT_THAT(c, HasSubstr("r0 = ebpf_map_value(image->bound["));
+    EXPECT_THAT(c, HasSubstr("r0 = ebpf_address(ebpf_map_value(image->bound["));
     EXPECT_THAT(c, HasSubstr(".kind = EBPF_NATIVE_MAP_LOOKUP, .number = 0U, .slot = 6"));
 }
 
@@ -61,7 +61,7 @@ TEST(Generate, ReadsWhatOtherThreadsWriteOnce) {
     EXPECT_THAT(c_of(prepare(with_map(kHash)).input()),
                 HasSubstr("r0 = ebpf_load_shared64(ebpf_pointer(r0));"));
     const std::string c = c_of(prepare(request_for("r0 = *(u64 *)(r1 +8)\nexit\n", 16)).input());
-    EXPECT_THAT(c, HasSubstr("r0 = ebpf_load64(ebpf_pointer(r1) + 8);"));
+    EXPECT_THAT(c, HasSubstr("r0 = ebpf_load64(p1 + 8);"));
 }
 
 TEST(Generate, KnowsTheMapOnAllPathsOnly) {
@@ -85,13 +85,30 @@ TEST(Generate, WritesAFunctionForEachSubprogram) {
     request.lines = {{0, 7, 1, "a.c", "int x = 4;"}, {4, 2, 1, "a.c", "return x + 1; /* sum */"}};
     const std::string c = c_of(prepare(request).input());
     EXPECT_THAT(c, HasSubstr("struct ebpf_native_invocation* invocation, uint64_t r1);"));
-    EXPECT_THAT(c, HasSubstr("r0 = bpf_program_add(image, invocation, r1);"));
+    EXPECT_THAT(c, HasSubstr("r0 = bpf_program_add(image, invocation, w1);"));
     EXPECT_THAT(c, HasSubstr("/* a.c:7: int x = 4; */"));
     EXPECT_THAT(c, HasSubstr("/* a.c:2: return x + 1; / * sum * / */"));
 }
 
 std::string c_of_loop(std::string_view assembly) {
     return c_of(prepare(request_for(assembly, 64)).input());
+}
+
+TEST(Generate, TellsNumbersOf32BitsAndAddressesToTheCompiler) {
+    const std::string c =
+        c_of(prepare(request_for("r2 = r1\nr2 += 8\nr3 = *(u16 *)(r2 +2)\nw3 <<= 4\nr4 = r3\n"
+                                 "r4 += r3\nif r3 s> 5 goto +1\nr4 = -r4\nr0 = r4\nexit\n",
+                                 16))
+                 .input());
+    EXPECT_THAT(c, HasSubstr("    p2 = p1;\n    p2 += 8;\n    w3 = ebpf_load16(p2 + 2);\n    w3 <<= 4;\n"));
+    EXPECT_THAT(c, HasSubstr("    w4 = w3;\n    r4 = (uint64_t)w4 + (uint64_t)w3;\n    if (w3 > 5) goto "));
+}
+
+TEST(Generate, KeepsResultsOfStraightLoopsNarrow) {
+    const std::string loop = "r0 = 0\nr2 = 4\nw0 += 3\nr2 += -1\nif r2 != 0 goto -3\n";
+    EXPECT_THAT(c_of_loop(loop + "exit\n"), HasSubstr("    return ebpf_narrow(w0);"));
+    EXPECT_THAT(c_of_loop(loop + "r0 = -r0\nexit\n"), HasSubstr("    return r0;"));
+    EXPECT_THAT(c_of_loop("r0 = 0\nexit\n"), HasSubstr("    return w0;"));
 }
 
 TEST(Generate, SaysLoopsAsLoops) {
