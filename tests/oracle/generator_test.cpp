@@ -58,6 +58,16 @@ TEST_P(GeneratorTest, ReachesMostForms) {
     EXPECT_GE(forms.size(), 150U);
 }
 
+// A program that is refused is compared with nothing.
+TEST_P(GeneratorTest, MakesWhatTheVerifierAccepts) {
+    std::size_t refused = 0;
+    for (std::uint64_t seed = 1; seed <= 500; ++seed) {
+        const Generated program = generate(seed, {.type = GetParam(), .is_for_kernel = false});
+        refused += prepare(program).refusal.empty() ? 0U : 1U;
+    }
+    EXPECT_LE(refused, 5U);
+}
+
 INSTANTIATE_TEST_SUITE_P(Types, GeneratorTest,
                          testing::Values(spec::ProgramType::Memory, spec::ProgramType::Xdp),
                          support::NameOfParameter());

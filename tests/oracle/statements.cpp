@@ -118,7 +118,7 @@ void Generator::fork() {
 }
 
 // Comparisons of one number, of both widths, that lead to few places: like a switch, or a condition with &&
-// and ||.
+// and ||. The first one's place is behind a jump: code that nothing reaches is refused.
 void Generator::chain() {
     if (depth_ >= kMostForks) return arithmetic();
     ++depth_;
@@ -130,7 +130,8 @@ void Generator::chain() {
     for (std::uint32_t i = 0; i < count; ++i) {
         const FormSpec& spec = spec::form_spec(random_.of(branch_forms()));
         const Operand operand = branch_operand(spec);
-        builder_.jump(spec, random_.one_in(2) ? first : second, subject, operand.source, operand.imm);
+        const bool is_first = i == 0 || random_.one_in(2);
+        builder_.jump(spec, is_first ? first : second, subject, operand.source, operand.imm);
     }
     statement();
     builder_.go(end);
