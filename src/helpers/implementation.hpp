@@ -17,6 +17,8 @@ inline constexpr std::uint64_t kErrorLoop = ~std::uint64_t{40} + 1;     // -ELOO
 
 /// Returns 0 for Ok, else the negative errno of `status`.
 inline std::uint64_t to_result(Status status) noexcept {
+    if (status == Status::Ok) [[likely]]
+        return 0;
     return ~static_cast<std::uint64_t>(status_errno(status)) + 1;
 }
 
