@@ -2,11 +2,13 @@
 // Context: the execution context. Owns programs, maps and links; everything hangs off it, nothing is global.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 
 #include "base/status.hpp"
+#include "ebpf/contexts.h"
 #include "ebpf/hook_provider.h"
 #include "engine/engine.hpp"
 #include "runtime/objects.hpp"
@@ -51,6 +53,18 @@ struct InvokingThread {
     epoch::Slot slot = 0;
     engine::Invocation invocation;
 };
+
+// Contexts with a packet begin alike.
+static_assert(offsetof(ebpf_xdp_context, data) == offsetof(ebpf_skb_context, data));
+static_assert(offsetof(ebpf_xdp_context, data_end) == offsetof(ebpf_skb_context, data_end));
+
+/// Lets an invocation see a context structure of any type but Memory. Requires: its r2 is 0.
+inline void set_packet(engine::Invocation& invocation, void* context) noexcept {
+    auto* packet = static_cast<ebpf_xdp_context*>(context);
+    invocation.context = context;
+    invocation.packet_data = &packet->data;
+    invocation.packet_data_end = &packet->data_end;
+}
 
 /// The execution context.
 /// Threads: any for every member unless said otherwise; invocations take no locks. No member may be called
@@ -167,7 +181,8 @@ class Context {
 /// every run is done once. Like a hook's batch it must be short, and nothing may be waited for in it: there
 /// are as many slots as the context was made with, others wait for them, and nothing that programs see is
 /// freed before it ends. Threads: the one that made it. Lifetime: must not outlive the context; no member of
-/// the context may be called meanwhile on this thread.
+/// the context may be called meanwhile on this thread. Whether run times are measured is asked when it
+/// begins.
 class Batch {
   public:
     /// Leases a slot, waiting while all are in use.
@@ -177,7 +192,12 @@ class Batch {
     Batch& operator=(const Batch&) = delete;
 
     /// Runs `program` once, as Context::run() does. Errors: InvalidArgument - r2.
-    StatusOr<std::uint64_t> run(const ProgramObject& program, void* host_context, std::uint64_t r2) noexcept;
+    StatusOr<std::uint64_t> run(const ProgramObject& program, void* host_context, std::uint64_t r2) noexcept {
+        const bool is_usual = program.type() != spec::ProgramType::Memory && r2 == 0 && !is_timed_;
+        if (!is_usual) [[unlikely]]
+            return run_unusual(program, host_context, r2);
+        return run_usual(program, host_context);
+    }
     /// Runs `program` on each of the contexts, in order; results[i] becomes what it returns for
     /// host_contexts[i]. Costs less than as many runs one by one. Errors: InvalidArgument - r2, or not as
     /// many
@@ -186,7 +206,22 @@ class Batch {
                    std::span<std::uint64_t> results) noexcept;
 
   private:
+    // In place, so that running a program costs little more than calling its image.
+    EBPF_RUNS_MACHINE_CODE std::uint64_t run_usual(const ProgramObject& program,
+                                                   void* host_context) noexcept {
+        engine::Invocation& invocation = thread_.invocation;
+        invocation.r2 = 0;
+        set_packet(invocation, host_context);
+        invocation.tail_calls = 0;
+        std::atomic<std::uint64_t>& runs = program.counters_[thread_.slot].runs;
+        runs.store(runs.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+        return engine::run(program.image(), invocation);
+    }
+    StatusOr<std::uint64_t> run_unusual(const ProgramObject& program, void* host_context,
+                                        std::uint64_t r2) noexcept;
+
     InvokingThread thread_;
+    bool is_timed_;
 };
 
 }  // namespace ebpf::runtime

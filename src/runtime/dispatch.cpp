@@ -10,21 +10,9 @@
 namespace ebpf::runtime {
 namespace {
 
-// Packet contexts begin alike, so that one invoke() serves them all.
-static_assert(offsetof(ebpf_xdp_context, data) == offsetof(ebpf_skb_context, data));
-static_assert(offsetof(ebpf_xdp_context, data_end) == offsetof(ebpf_skb_context, data_end));
-
 /// Adds to a counter that only the calling thread writes: no locked instruction.
 void add(std::atomic<std::uint64_t>& counter, std::uint64_t amount) noexcept {
     counter.store(counter.load(std::memory_order_relaxed) + amount, std::memory_order_relaxed);
-}
-
-void set_packet(engine::Invocation& invocation, void* context) noexcept {
-    auto* packet = static_cast<ebpf_xdp_context*>(context);
-    invocation.context = context;
-    invocation.r2 = 0;
-    invocation.packet_data = &packet->data;
-    invocation.packet_data_end = &packet->data_end;
 }
 
 void set_memory(engine::Invocation& invocation, void* data, std::uint64_t length) noexcept {
@@ -123,12 +111,14 @@ template <typename Prepare>
 
 [[gnu::always_inline]] inline std::uint64_t Dispatch::run(const ProgramObject& program,
                                                           InvokingThread& thread, void* context) noexcept {
+    thread.invocation.r2 = 0;
     set_packet(thread.invocation, context);
     return execute(program, thread);
 }
 
 void Dispatch::run_all(const ProgramObject& program, InvokingThread& thread, std::span<void* const> contexts,
                        std::uint64_t* results) noexcept {
+    thread.invocation.r2 = 0;
     execute_all(program, thread, {results, contexts.size()},
                 [&](std::size_t i) { set_packet(thread.invocation, contexts[i]); });
 }
@@ -235,7 +225,9 @@ void Dispatch::invoke_all(void* place, ebpf_hook_thread* thread, void* const* co
     add(counter.ended, count - went_on);
 }
 
-Batch::Batch(Context& context) noexcept : thread_{context.state_, 0, {}} {
+Batch::Batch(Context& context) noexcept
+    : thread_{context.state_, 0, {}},
+      is_timed_(context.state_->is_stats_enabled.load(std::memory_order_relaxed)) {
     thread_.invocation.services = &thread_.state->services;
     Dispatch::begin(thread_, thread_.state->lease_slot_behind_hooks());
 }
@@ -244,8 +236,8 @@ Batch::~Batch() {
     Dispatch::end(thread_);
 }
 
-StatusOr<std::uint64_t> Batch::run(const ProgramObject& program, void* host_context,
-                                   std::uint64_t r2) noexcept {
+StatusOr<std::uint64_t> Batch::run_unusual(const ProgramObject& program, void* host_context,
+                                           std::uint64_t r2) noexcept {
     const bool is_memory = program.type() == spec::ProgramType::Memory;
     if (r2 != (is_memory ? program.memory_length() : 0)) return std::unexpected(Status::InvalidArgument);
     if (is_memory) return Dispatch::run_memory(program, thread_, host_context, r2);

@@ -298,6 +298,7 @@ class ProgramObject final : public Object {
     friend class MapObject;
     friend class LinkObject;
     friend class Dispatch;
+    friend class Batch;
 
     /// One per slot; written by the thread that leases the slot, read by any.
     struct alignas(64) Counter {
