@@ -17,10 +17,7 @@ const ContextField* Catalogue::find_field(const ProgramTypeSpec& type, std::int6
                                           std::uint32_t size) const noexcept {
     if (!is_registered(type)) return find_context_field(type.context, offset, size);
     for (const ContextField& field : registered_->fields) {
-        if (offset >= field.offset &&
-            offset + std::int64_t{size} <= std::int64_t{field.offset} + field.size) {
-            return &field;
-        }
+        if (field.covers(offset, size)) return &field;
     }
     return nullptr;
 }

@@ -110,10 +110,7 @@ std::span<const ContextField> context_fields() noexcept {
 
 const ContextField* find_context_field(ContextId context, std::int64_t offset, std::uint32_t size) noexcept {
     for (const auto& field : kFields) {
-        if (field.context == context && offset >= field.offset &&
-            offset + std::int64_t{size} <= std::int64_t{field.offset} + field.size) {
-            return &field;
-        }
+        if (field.context == context && field.covers(offset, size)) return &field;
     }
     return nullptr;
 }

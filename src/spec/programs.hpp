@@ -58,6 +58,11 @@ struct ContextField {
     AttachTypeMask attach;      ///< attach types that have the field
     std::uint32_t host_offset;  ///< in the host's structure (include/ebpf/contexts.h), bytes
     std::uint32_t host_size;    ///< of a number, at most `size`
+
+    /// Whether `bytes` bytes at `at` lie inside it.
+    [[nodiscard]] constexpr bool covers(std::int64_t at, std::uint32_t bytes) const noexcept {
+        return at >= offset && at + std::int64_t{bytes} <= std::int64_t{offset} + size;
+    }
 };
 
 struct ContextSpec {
