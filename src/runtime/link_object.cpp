@@ -1,7 +1,4 @@
 // SPDX-License-Identifier: MIT
-#include <new>
-
-#include "base/allocate.hpp"
 #include "platform/cpu.hpp"
 #include "runtime/attach_point.hpp"
 #include "runtime/state.hpp"
@@ -13,15 +10,10 @@ LinkObject::LinkObject(State& state, ProgramObject& program, const ebpf_attach_r
     program.acquire_internal();
 }
 
-LinkObject::~LinkObject() {
-    ebpf::release(counters_, state().domain.slots() * sizeof(Counter), alignof(Counter));
-}
+LinkObject::~LinkObject() = default;
 
 bool LinkObject::set_up() noexcept {
-    const std::uint32_t slots = state().domain.slots();
-    counters_ = static_cast<Counter*>(allocate(slots * sizeof(Counter), alignof(Counter)));
-    for (std::uint32_t i = 0; counters_ != nullptr && i < slots; ++i) ::new (&counters_[i]) Counter();
-    return counters_ != nullptr;
+    return counters_.set_up(state().domain.slots());
 }
 
 Ref<ProgramObject> LinkObject::program() const noexcept {
@@ -60,19 +52,11 @@ StatusOr<std::uint32_t> LinkObject::position() const noexcept {
 }
 
 std::uint64_t LinkObject::run_count() const noexcept {
-    std::uint64_t sum = 0;
-    for (std::uint32_t i = 0; i < state().domain.slots(); ++i) {
-        sum += counters_[i].runs.load(std::memory_order_relaxed);
-    }
-    return sum;
+    return counters_.sum(&Counter::runs);
 }
 
 std::uint64_t LinkObject::ended_count() const noexcept {
-    std::uint64_t sum = 0;
-    for (std::uint32_t i = 0; i < state().domain.slots(); ++i) {
-        sum += counters_[i].ended.load(std::memory_order_relaxed);
-    }
-    return sum;
+    return counters_.sum(&Counter::ended);
 }
 
 StatusOr<std::size_t> LinkObject::counters(std::span<ebpf_hook_counter> counters) noexcept {

@@ -16,6 +16,7 @@
 #include "engine/engine.hpp"
 #include "epoch/epoch.hpp"
 #include "helpers/tail_target.hpp"
+#include "runtime/per_slot.hpp"
 #include "spec/maps.hpp"
 #include "spec/programs.hpp"
 
@@ -300,7 +301,6 @@ class ProgramObject final : public Object {
     friend class Dispatch;
     friend class Batch;
 
-    /// One per slot; written by the thread that leases the slot, read by any.
     struct alignas(64) Counter {
         std::atomic<std::uint64_t> runs{0};
         std::atomic<std::uint64_t> time_ns{0};
@@ -313,9 +313,9 @@ class ProgramObject final : public Object {
     /// Takes the memory of bytecode, map list and counters. False when memory is short.
     [[nodiscard]] bool set_up(const ProgramDefinition& definition) noexcept;
 
-    helpers::TailTarget target_;   // what prog arrays hold
-    engine::Image* first_image_;   // what ran before move_up(): kept, as runs may still be in it
-    Counter* counters_ = nullptr;  // one per slot
+    helpers::TailTarget target_;  // what prog arrays hold
+    engine::Image* first_image_;  // what ran before move_up(): kept, as runs may still be in it
+    PerSlot<Counter> counters_;
     spec::ProgramType type_;
     std::uint32_t attach_type_;
     std::uint8_t tag_[kTagBytes];
@@ -365,7 +365,6 @@ class LinkObject final : public Object {
     /// Only ever grows; changes under the state's lock. Detaching: one thread takes it out.
     enum class Phase : std::uint8_t { Attaching, Attached, Detaching, Detached };
 
-    /// One per slot; written by the thread that leases the slot, read by any.
     struct alignas(64) Counter {
         std::atomic<std::uint64_t> runs{0};
         std::atomic<std::uint64_t> ended{0};
@@ -383,8 +382,8 @@ class LinkObject final : public Object {
 
     std::atomic<ProgramObject*> program_;     // internal reference; readers load it inside an epoch
     std::atomic<LinkObject*> next_{nullptr};  // the next at the attach point, for readers in epochs
-    Counter* counters_ = nullptr;             // one per slot
-    std::uint32_t actions_ = 0;               // this and the priority: constant once attached
+    PerSlot<Counter> counters_;
+    std::uint32_t actions_ = 0;  // this and the priority: constant once attached
     std::uint32_t priority_ = kDefaultPriority;
     AttachPoint* point_ = nullptr;  // as long as the link
     ebpf_attach_request request_;

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <cstring>
-#include <new>
 
-#include "base/allocate.hpp"
 #include "runtime/state.hpp"
 
 namespace ebpf::runtime {
@@ -29,11 +27,7 @@ ProgramObject::ProgramObject(State& state, const ProgramDefinition& definition) 
 }
 
 bool ProgramObject::set_up(const ProgramDefinition& definition) noexcept {
-    const std::uint32_t slots = state().domain.slots();
-    counters_ = static_cast<Counter*>(allocate(slots * sizeof(Counter), alignof(Counter)));
-    if (counters_ == nullptr) return false;
-    for (std::uint32_t i = 0; i < slots; ++i) ::new (&counters_[i]) Counter();
-
+    if (!counters_.set_up(state().domain.slots())) return false;
     if (!bytecode_.resize(definition.bytecode.size()) || !maps_.reserve(definition.maps.size())) return false;
     if (!bytecode_.empty()) std::memcpy(bytecode_.data(), definition.bytecode.data(), bytecode_.size());
     for (const Ref<MapObject>& map : definition.maps) {
@@ -46,7 +40,6 @@ ProgramObject::~ProgramObject() {
     engine::Image* const image = target_.image.load(std::memory_order_relaxed);
     if (image != first_image_) image->destroy(image);
     first_image_->destroy(first_image_);
-    ebpf::release(counters_, state().domain.slots() * sizeof(Counter), alignof(Counter));
 }
 
 std::size_t ProgramObject::image_bytes() const noexcept {
@@ -65,19 +58,11 @@ Status ProgramObject::move_up(engine::Image* image) noexcept {
 }
 
 std::uint64_t ProgramObject::run_count() const noexcept {
-    std::uint64_t sum = 0;
-    for (std::uint32_t i = 0; i < state().domain.slots(); ++i) {
-        sum += counters_[i].runs.load(std::memory_order_relaxed);
-    }
-    return sum;
+    return counters_.sum(&Counter::runs);
 }
 
 std::uint64_t ProgramObject::run_time_ns() const noexcept {
-    std::uint64_t sum = 0;
-    for (std::uint32_t i = 0; i < state().domain.slots(); ++i) {
-        sum += counters_[i].time_ns.load(std::memory_order_relaxed);
-    }
-    return sum;
+    return counters_.sum(&Counter::time_ns);
 }
 
 }  // namespace ebpf::runtime
