@@ -30,28 +30,6 @@ Taken refused(std::string_view what, int error) {
     return {{}, protocol::encode_frame(header, std::as_bytes(std::span(text)))};
 }
 
-bool send_all(int socket, std::span<const std::byte> bytes, std::span<const int> descriptors) {
-    while (!bytes.empty()) {
-        const ssize_t done = platform::send_with_rights(socket, bytes, descriptors);
-        if (done < 0 && errno == EINTR) continue;
-        // One that refuses says why before it hangs up: go on to read that.
-        if (done < 0) return errno == EPIPE || errno == ECONNRESET;
-        bytes = bytes.subspan(static_cast<std::size_t>(done));
-        descriptors = {};
-    }
-    return true;
-}
-
-bool receive_all(int socket, std::span<std::byte> bytes, std::vector<Descriptor>& descriptors) {
-    while (!bytes.empty()) {
-        const ssize_t got = platform::receive_with_rights(socket, bytes, descriptors);
-        if (got < 0 && errno == EINTR) continue;
-        if (got <= 0) return false;
-        bytes = bytes.subspan(static_cast<std::size_t>(got));
-    }
-    return true;
-}
-
 /// False: the last process of the tree ended before there was an answer.
 bool wait_for_answer(int socket, int listener) {
     for (;;) {
@@ -75,18 +53,21 @@ Taken Offer::make(int listener, int ledger) const {
     if (connect(socket.number(), reinterpret_cast<const sockaddr*>(&*address), sizeof(*address)) != 0)
         return refused("no daemon answers at " + socket_, errno);
     const int descriptors[] = {listener, ledger};
-    if (!send_all(socket.number(), request_, descriptors)) return refused(socket_, errno);
+    // One that refuses says why before it hangs up: go on to read that.
+    if (!platform::send_all(socket.number(), request_, descriptors) && errno != EPIPE && errno != ECONNRESET)
+        return refused(socket_, errno);
     if (!wait_for_answer(socket.number(), listener)) return refused("the process tree has ended", 0);
 
     Taken taken;
     std::vector<Descriptor> handles;
     std::array<std::byte, protocol::kHeaderBytes> header_bytes{};
-    if (!receive_all(socket.number(), header_bytes, handles))
+    if (!platform::receive_all(socket.number(), header_bytes, handles))
         return refused(socket_ + ": the daemon hung up", 0);
     const auto header = protocol::decode_header(header_bytes);
     if (!header) return refused(header.error().message(), 0);
     std::vector<std::byte> payload(header->payload_bytes);
-    if (!receive_all(socket.number(), payload, handles)) return refused(socket_ + ": the daemon hung up", 0);
+    if (!platform::receive_all(socket.number(), payload, handles))
+        return refused(socket_ + ": the daemon hung up", 0);
     if (header->status == 0 && !handles.empty()) taken.life = std::move(handles.front());
     taken.reply = protocol::encode_frame(*header, payload);
     return taken;

@@ -59,29 +59,16 @@ Result<std::unique_ptr<SocketBackend>> SocketBackend::connect(const std::string&
 }
 
 Result<void> SocketBackend::send(std::span<const std::byte> frame, std::span<const int> descriptors) {
-    while (!frame.empty()) {
-        const ssize_t done = platform::send_with_rights(socket_.number(), frame, descriptors);
-        if (done < 0 && errno == EINTR) continue;
-        // A daemon that refuses says why before it hangs up: go on to read that.
-        if (done < 0 && (errno == EPIPE || errno == ECONNRESET)) return {};
-        if (done < 0) return fail(Status::ConnectionLost, fmt::format("{}: {}", path_, std::strerror(errno)));
-        frame = frame.subspan(static_cast<std::size_t>(done));
-        descriptors = {};
-    }
-    return {};
+    if (platform::send_all(socket_.number(), frame, descriptors)) return {};
+    // A daemon that refuses says why before it hangs up: go on to read that.
+    if (errno == EPIPE || errno == ECONNRESET) return {};
+    return fail(Status::ConnectionLost, fmt::format("{}: {}", path_, std::strerror(errno)));
 }
 
 Result<void> SocketBackend::receive(std::span<std::byte> bytes, std::vector<Descriptor>& descriptors) {
-    while (!bytes.empty()) {
-        const ssize_t got = platform::receive_with_rights(socket_.number(), bytes, descriptors);
-        if (got < 0 && errno == EINTR) continue;
-        if (got <= 0) {
-            return fail(Status::ConnectionLost,
-                        fmt::format("{}: {}", path_, got == 0 ? "the daemon hung up" : std::strerror(errno)));
-        }
-        bytes = bytes.subspan(static_cast<std::size_t>(got));
-    }
-    return {};
+    if (platform::receive_all(socket_.number(), bytes, descriptors)) return {};
+    return fail(Status::ConnectionLost,
+                fmt::format("{}: {}", path_, errno == 0 ? "the daemon hung up" : std::strerror(errno)));
 }
 
 Result<Answer> SocketBackend::call(const protocol::AnyRequest& request,

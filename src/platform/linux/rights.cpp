@@ -68,4 +68,26 @@ ssize_t receive_with_rights(int socket, std::span<std::byte> bytes, std::vector<
     return got;
 }
 
+bool send_all(int socket, std::span<const std::byte> bytes, std::span<const int> descriptors) {
+    while (!bytes.empty()) {
+        const ssize_t done = send_with_rights(socket, bytes, descriptors);
+        if (done < 0 && errno == EINTR) continue;
+        if (done < 0) return false;
+        bytes = bytes.subspan(static_cast<std::size_t>(done));
+        descriptors = {};
+    }
+    return true;
+}
+
+bool receive_all(int socket, std::span<std::byte> bytes, std::vector<Descriptor>& received) {
+    while (!bytes.empty()) {
+        const ssize_t got = receive_with_rights(socket, bytes, received);
+        if (got < 0 && errno == EINTR) continue;
+        if (got == 0) errno = 0;
+        if (got <= 0) return false;
+        bytes = bytes.subspan(static_cast<std::size_t>(got));
+    }
+    return true;
+}
+
 }  // namespace ebpf::platform

@@ -21,4 +21,11 @@ ssize_t send_with_rights(int socket, std::span<const std::byte> bytes, std::span
 /// came than fit.
 ssize_t receive_with_rights(int socket, std::span<std::byte> bytes, std::vector<Descriptor>& received);
 
+/// Sends all of `bytes`, blocking. Returns true, or false with errno; EPIPE, ECONNRESET: the other side has
+/// hung up, but may have said why before.
+bool send_all(int socket, std::span<const std::byte> bytes, std::span<const int> descriptors);
+
+/// Receives bytes.size() bytes, blocking. Returns true, or false with errno; 0: the other side hung up.
+bool receive_all(int socket, std::span<std::byte> bytes, std::vector<Descriptor>& received);
+
 }  // namespace ebpf::platform

@@ -6,7 +6,6 @@
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -14,14 +13,13 @@
 #include <utility>
 
 #include "base/try.hpp"
-#include "platform/linux/socket_path.hpp"
+#include "platform/linux/unix_socket.hpp"
 
 namespace ebpf::service {
 namespace {
 
 using platform::Descriptor;
 
-constexpr int kBacklog = 64;
 constexpr mode_t kOwnerOnly = 0600;
 constexpr mode_t kOwnerFolder = 0700;
 
@@ -62,27 +60,6 @@ Result<Descriptor> take_lock(const std::string& path) {
     }
 }
 
-Result<void> remove_stale(const std::string& path) {
-    struct stat about{};
-    if (lstat(path.c_str(), &about) != 0) return {};
-    if (!S_ISSOCK(about.st_mode))
-        return fail(Status::AlreadyExists, fmt::format("{}: exists and is no socket", path));
-    if (unlink(path.c_str()) != 0) return refused(path, "removing an old socket", errno);
-    return {};
-}
-
-Result<Descriptor> listen_at(const std::string& path) {
-    EBPF_TRY(const sockaddr_un address, platform::socket_address(path));
-    Descriptor server(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-    if (!server.is_open()) return refused(path, "socket", errno);
-    // Before bind, so that no other user can connect in between.
-    if (fchmod(server.number(), kOwnerOnly) != 0) return refused(path, "mode", errno);
-    if (bind(server.number(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0)
-        return refused(path, "binding", errno);
-    if (listen(server.number(), kBacklog) != 0) return refused(path, "listening", errno);
-    return server;
-}
-
 }  // namespace
 
 Result<Listener> Listener::open(const std::string& path) {
@@ -90,8 +67,8 @@ Result<Listener> Listener::open(const std::string& path) {
     EBPF_TRY_VOID(make_folder(path));
     EBPF_TRY(listener.lock_, take_lock(path));
     listener.path_ = path;
-    EBPF_TRY_VOID(remove_stale(path));
-    EBPF_TRY(listener.socket_, listen_at(path));
+    EBPF_TRY_VOID(platform::remove_socket(path));
+    EBPF_TRY(listener.socket_, platform::listen_at(path));
     return listener;
 }
 
@@ -112,12 +89,9 @@ Result<Accepted> Listener::accept() {
         if (errno == EAGAIN) return fail(Status::NotFound, "no client waits");
         return fail(Status::Environment, std::strerror(errno));
     }
-    ucred peer{};
-    socklen_t size = sizeof(peer);
-    if (getsockopt(accepted.socket.number(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0)
-        return fail(Status::Environment, std::strerror(errno));
+    EBPF_TRY(const ucred peer, platform::peer_of(accepted.socket));
     accepted.uid = peer.uid;
-    accepted.is_allowed = peer.uid == 0 || peer.uid == geteuid();
+    accepted.is_allowed = platform::is_trusted(peer);
     return accepted;
 }
 
