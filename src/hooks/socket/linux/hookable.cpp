@@ -25,6 +25,7 @@
 #include <utility>
 
 #include "base/try.hpp"
+#include "hooks/socket/linux/proc.hpp"
 #include "platform/linux/descriptor.hpp"
 
 namespace ebpf::hooks::socket {
@@ -34,23 +35,9 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view kRing = "anon_inode:[io_uring]";
 
-/// Whether the process has the same namespace as we have.
-bool is_ours(int process, const char* name) {
-    std::error_code error;
-    return fs::read_symlink(fmt::format("/proc/{}/ns/{}", process, name), error) ==
-               fs::read_symlink(fmt::format("/proc/self/ns/{}", name), error) &&
-           !error;
-}
-
-/// What stands behind "NAME:\t" in a status file; 0 if there is no such line or number.
-int number_in(const std::string& status, const char* name) {
-    const std::string key = fmt::format("\n{}:\t", name);
-    const std::size_t at = status.find(key);
-    int value = 0;
-    if (at != std::string::npos)
-        static_cast<void>(
-            std::from_chars(status.data() + at + key.size(), status.data() + status.size(), value));
-    return value;
+/// Returns a number of a status file; 0 if there is none of that name.
+int number_in(const std::string& status, std::string_view name) {
+    return proc::number<int>(proc::field(status, name));
 }
 
 std::string content_of(const fs::path& path) {
@@ -103,7 +90,8 @@ Result<void> check_kind(int process) {
                                 about.st_uid));
     }
     for (const char* name : {"user", "pid"}) {
-        if (!is_ours(process, name))
+        if (!proc::is_same_file(fmt::format("/proc/self/ns/{}", name),
+                                fmt::format("/proc/{}/ns/{}", process, name)))
             return fail(Status::NotSupported,
                         fmt::format("process {} is in another {} namespace (a container?)", process, name));
     }

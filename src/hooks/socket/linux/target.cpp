@@ -3,15 +3,15 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <charconv>
 #include <string>
 #include <string_view>
+
+#include "hooks/socket/linux/proc.hpp"
 
 namespace ebpf::hooks::socket {
 namespace {
@@ -31,34 +31,6 @@ std::expected<std::string, int> status_text(int thread) {
     return text;
 }
 
-/// What stands behind "NAME:\t"; empty if there is no such line.
-std::string_view line(std::string_view status, std::string_view name) {
-    const std::size_t at = status.find(fmt::format("\n{}:\t", name));
-    if (at == std::string_view::npos) return {};
-    status.remove_prefix(at + name.size() + 3);
-    return status.substr(0, status.find('\n'));
-}
-
-/// The first word of a line.
-std::string_view field(std::string_view status, std::string_view name) {
-    const std::string_view all = line(status, name);
-    return all.substr(0, all.find('\t'));
-}
-
-bool is_same_file(const std::string& first, const std::string& second) {
-    struct stat one{};
-    struct stat other{};
-    if (stat(first.c_str(), &one) != 0 || stat(second.c_str(), &other) != 0) return false;
-    return one.st_dev == other.st_dev && one.st_ino == other.st_ino;
-}
-
-template <typename T>
-T number(std::string_view text, int base = 10) {
-    T value = 0;
-    static_cast<void>(std::from_chars(text.data(), text.data() + text.size(), value, base));
-    return value;
-}
-
 std::expected<int, int> option(const Descriptor& socket, int name) {
     int value = 0;
     socklen_t size = sizeof value;
@@ -74,9 +46,9 @@ std::expected<TaskStatus, int> read_status(int thread) {
     TaskStatus all;
     Task& task = all.task;
     task.thread = thread;
-    task.process = number<int>(field(*status, "Tgid"));
-    task.uid = number<std::uint32_t>(field(*status, "Uid"));
-    task.gid = number<std::uint32_t>(field(*status, "Gid"));
+    task.process = proc::number<int>(proc::field(*status, "Tgid"));
+    task.uid = proc::number<std::uint32_t>(proc::field(*status, "Uid"));
+    task.gid = proc::number<std::uint32_t>(proc::field(*status, "Gid"));
     constexpr std::string_view kName = "Name:\t";
     if (status->starts_with(kName)) {
         const std::string_view name = std::string_view(*status).substr(kName.size());
@@ -84,12 +56,12 @@ std::expected<TaskStatus, int> read_status(int thread) {
             .copy(task.name.data(), task.name.size() - 1);
     }
     const auto signals = [&](std::string_view name) {
-        return number<std::uint64_t>(field(*status, name), 16);
+        return proc::number<std::uint64_t>(proc::field(*status, name), 16);
     };
-    all.threads = number<int>(field(*status, "Threads"));
-    all.umask = number<unsigned>(field(*status, "Umask"), 8);
+    all.threads = proc::number<int>(proc::field(*status, "Threads"));
+    all.umask = proc::number<unsigned>(proc::field(*status, "Umask"), 8);
     for (const std::string_view name : {"Uid", "Gid", "Groups"})
-        all.credentials.append(line(*status, name)).append("\n");
+        all.credentials.append(proc::line(*status, name)).append("\n");
     // What is sent to a process of several threads may be another one's: a system call that is told to start
     // again is only started again by the kernel if its own thread has a signal.
     const std::uint64_t shared = all.threads == 1 ? signals("ShdPnd") : 0;
@@ -98,12 +70,12 @@ std::expected<TaskStatus, int> read_status(int thread) {
 }
 
 bool has_our_user_namespace(int thread) {
-    return is_same_file("/proc/thread-self/ns/user", fmt::format("/proc/{}/ns/user", thread));
+    return proc::is_same_file("/proc/thread-self/ns/user", fmt::format("/proc/{}/ns/user", thread));
 }
 
 bool has_our_files(int thread) {
-    return is_same_file("/proc/thread-self/ns/mnt", fmt::format("/proc/{}/ns/mnt", thread)) &&
-           is_same_file("/", fmt::format("/proc/{}/root/", thread));
+    return proc::is_same_file("/proc/thread-self/ns/mnt", fmt::format("/proc/{}/ns/mnt", thread)) &&
+           proc::is_same_file("/", fmt::format("/proc/{}/root/", thread));
 }
 
 Descriptor open_task(int thread) {
