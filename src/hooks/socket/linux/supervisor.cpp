@@ -122,6 +122,8 @@ std::optional<int> Supervisor::carry_out(const Call& call, Binder& binder) {
     const auto programs = programs_for(operation, way);
     std::expected<Task, int> task;
     if (programs.is_any()) task = callers_.who(call.thread);
+    Bound wanted;
+    if (programs.bind != nullptr) wanted.application = callers_.application(call.thread);
     if (!listener_.is_waiting(call.id)) return std::nullopt;
     if (way.way == Way::Refuse) return way.error;
     if (programs.are_missing) return -EPERM;
@@ -131,7 +133,12 @@ std::optional<int> Supervisor::carry_out(const Call& call, Binder& binder) {
         if (const int refused = programs.chain->run(context, *task); refused != 0) return refused;
         write_address(context, way.attach, *address);
     }
-    if (programs.bind != nullptr) return bind(call, *socket, *facts, *address, *task, binder);
+    if (programs.bind != nullptr) {
+        wanted.task = *task;
+        wanted.address = *address;
+        wanted.protocol = short_protocol(facts->protocol);
+        return bind(*socket, wanted, binder);
+    }
     if (operation == Operation::Bind) return binder.bind(*socket, *address, call.thread);
     return connect(facts->type, {call.id, call.thread, *std::move(socket), *address, {}});
 }
@@ -152,19 +159,11 @@ Supervisor::Programs Supervisor::programs_for(Operation operation, const Route& 
         .bind = is_bind && !points_->bind().is_empty() ? &points_->bind() : nullptr};
 }
 
-std::optional<int> Supervisor::bind(const Call& call, const platform::Descriptor& socket,
-                                    const SocketFacts& facts, const Address& address, const Task& task,
-                                    Binder& binder) {
-    Bound wanted;
-    wanted.application = callers_.application(call.thread);
-    if (!listener_.is_waiting(call.id)) return std::nullopt;
-    wanted.task = task;
-    wanted.address = address;
-    wanted.protocol = short_protocol(facts.protocol);
+int Supervisor::bind(const platform::Descriptor& socket, Bound& wanted, Binder& binder) {
     if (const int refused = points_->bind().decide(wanted); refused != 0) return refused;
     // It is remembered first, so that no end of a bind can be missed.
     const auto bound = bound_.add(socket, wanted);
-    const int result = bound ? binder.bind(socket, (*bound)->address, call.thread) : bound.error();
+    const int result = bound ? binder.bind(socket, (*bound)->address, wanted.task.thread) : bound.error();
     if (result != 0) {
         if (bound) bound_.remove(socket);
         points_->bind().tell_unbound(wanted);

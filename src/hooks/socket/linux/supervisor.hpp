@@ -49,9 +49,8 @@ class Supervisor {
         [[nodiscard]] bool is_any() const { return chain != nullptr || bind != nullptr; }
     };
     Programs programs_for(Operation operation, const Route& way);
-    /// Binds if the bind program permits.
-    std::optional<int> bind(const Call& call, const platform::Descriptor& socket, const SocketFacts& facts,
-                            const Address& address, const Task& task, Binder& binder);
+    /// Binds if the bind program permits. Returns 0 or a negative errno.
+    int bind(const platform::Descriptor& socket, Bound& wanted, Binder& binder);
     /// A call on a socket that has no internet addresses.
     std::optional<int> carry_out_other(const Call& call, platform::Descriptor socket,
                                        const SocketFacts& facts);
