@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <mutex>
 
 namespace ebpf::hooks::socket {
 
@@ -29,6 +30,26 @@ std::int64_t run_once(Attachment& attachment, const ebpf_task& task, void* conte
     dispatch.thread_leave(thread);
     count(attachment.calls);
     return static_cast<std::uint32_t>(result);
+}
+
+Attachment* Place::add(const ebpf_hook_dispatch& dispatch, void* point) {
+    static std::atomic<std::uint64_t> last_serial = 0;
+    const std::lock_guard guard(mutex_);
+    if (attachment_) return nullptr;
+    attachment_ = std::make_unique<Attachment>();
+    attachment_->dispatch = &dispatch;
+    attachment_->point = point;
+    attachment_->serial = ++last_serial;
+    return attachment_.get();
+}
+
+void Place::remove(const Attachment* attachment) {
+    const std::lock_guard guard(mutex_);
+    if (attachment_.get() == attachment) attachment_.reset();
+}
+
+bool Place::is_empty() const {
+    return !Use(*this);
 }
 
 }  // namespace ebpf::hooks::socket

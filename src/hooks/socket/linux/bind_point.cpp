@@ -51,43 +51,18 @@ bool write_address(const ebpf_bind_context& context, Address& address) {
 
 }  // namespace
 
-Attachment* BindPoint::add(const ebpf_hook_dispatch& dispatch, void* point) {
-    const std::lock_guard guard(mutex_);
-    if (attachment_) return nullptr;
-    attachment_ = std::make_unique<Attachment>();
-    attachment_->dispatch = &dispatch;
-    attachment_->point = point;
-    ++serial_;
-    return attachment_.get();
-}
-
-void BindPoint::remove(const Attachment* attachment) {
-    const std::lock_guard guard(mutex_);
-    if (attachment_.get() == attachment) attachment_.reset();
-}
-
-bool BindPoint::is_empty() {
-    const std::lock_guard guard(mutex_);
-    return !attachment_;
-}
-
-std::int64_t BindPoint::run(const Bound& bound, std::uint32_t operation, ebpf_bind_context& context) {
-    context = context_of(bound, operation);
-    return run_once(*attachment_, as_told(bound.task), &context);
-}
-
 int BindPoint::decide(Bound& bound) {
-    const std::lock_guard guard(mutex_);
-    if (!attachment_) return 0;
-    bound.attachment = serial_;
-    ebpf_bind_context context;
-    const std::int64_t verdict = run(bound, kBind, context);
+    const Use attachment(*this);
+    if (!attachment) return 0;
+    bound.attachment = attachment->serial;
+    ebpf_bind_context context = context_of(bound, kBind);
+    const std::int64_t verdict = run_once(*attachment, as_told(bound.task), &context);
     if (verdict < 0) return static_cast<int>(verdict);
     if (verdict == kDeny) {
-        count(attachment_->denials);
+        count(attachment->denials);
         return -EPERM;
     }
-    if (verdict == kRedirect && write_address(context, bound.address)) count(attachment_->changes);
+    if (verdict == kRedirect && write_address(context, bound.address)) count(attachment->changes);
     return 0;
 }
 
@@ -100,10 +75,10 @@ void BindPoint::tell_unbound(const Bound& bound) {
 }
 
 void BindPoint::tell(const Bound& bound, std::uint32_t operation) {
-    const std::lock_guard guard(mutex_);
-    if (!attachment_ || bound.attachment != serial_) return;
-    ebpf_bind_context context;
-    static_cast<void>(run(bound, operation, context));
+    const Use attachment(*this);
+    if (!attachment || bound.attachment != attachment->serial) return;
+    ebpf_bind_context context = context_of(bound, operation);
+    static_cast<void>(run_once(*attachment, as_told(bound.task), &context));
 }
 
 }  // namespace ebpf::hooks::socket

@@ -20,27 +20,21 @@ class Points {
   public:
     /// Attaches programs. nullptr: there are those of another context. Throws bad_alloc.
     Attachment* add(spec::AttachType type, const ebpf_hook_dispatch& dispatch, void* point) {
-        Attachment* added =
-            type == spec::AttachType::Bind ? bind_.add(dispatch, point) : chain(type).add(dispatch, point);
+        Attachment* added = place(type).add(dispatch, point);
         if (added != nullptr) left_ &= ~spec::attach_bit(type);
         return added;
     }
     /// When it returns, no program runs or will.
-    void remove(spec::AttachType type, Attachment* attachment) {
-        if (type == spec::AttachType::Bind) {
-            bind_.remove(attachment);
-        } else {
-            chain(type).remove(attachment);
-        }
-        left_ |= spec::attach_bit(type);
+    void remove(spec::AttachType type, const Attachment* attachment) {
+        left_ |= spec::attach_bit(type);  // first: no call may slip through in between
+        place(type).remove(attachment);
     }
 
     /// From now on, calls are refused at a place that had programs and has none any more.
     void close_when_left() { is_closed_ = true; }
     /// Whether a call is refused because of that.
-    [[nodiscard]] bool refuses(spec::AttachType type) {
-        if (!is_closed_ || (left_ & spec::attach_bit(type)) == 0) return false;
-        return type == spec::AttachType::Bind ? bind_.is_empty() : chain(type).is_empty();
+    [[nodiscard]] bool refuses(spec::AttachType type) const {
+        return is_closed_ && (left_ & spec::attach_bit(type)) != 0;
     }
 
     /// Of any attach type but Bind.
@@ -50,6 +44,10 @@ class Points {
     BindPoint& bind() { return bind_; }
 
   private:
+    Place& place(spec::AttachType type) {
+        return type == spec::AttachType::Bind ? static_cast<Place&>(bind_) : chain(type);
+    }
+
     static constexpr std::size_t kChains =
         1 + static_cast<std::size_t>(std::countr_zero(spec::attach_bit(spec::AttachType::Inet6Connect)));
     std::array<Chain, kChains> chains_;
