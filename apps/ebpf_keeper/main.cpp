@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 // ebpf-keeper: holds the listener of a hooked process tree, so that an execution context may end without it.
-// Started by ebpfctl; ends with the tree. It has descriptors 3: the listener, 4: the request that offers the
-// tree, 5: where the first answer goes. If the first context refuses the tree, it ends, upon which the tree
-// cannot start; or it stays and lets all calls through, for a process that ran before. Free: it lets them
-// through from the start.
+// Started by ebpfctl with the descriptors of descriptors.hpp; ends with the tree. If the first context
+// refuses the tree, it ends, upon which the tree cannot start; or it stays and lets all calls through, for a
+// process that ran before. Free: it lets them through from the start.
 #include <fcntl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -16,20 +15,21 @@
 #include <string_view>
 #include <utility>
 
+#include "descriptors.hpp"
 #include "keeper.hpp"
 
 namespace {
 
 using ebpf::hooks::socket::Ledger;
+using ebpf::keeper::kAnswer;
 using ebpf::keeper::Keeper;
+using ebpf::keeper::kListener;
+using ebpf::keeper::kRequest;
 using ebpf::keeper::Offer;
 using ebpf::keeper::Rules;
 using ebpf::keeper::WhenGone;
 using ebpf::platform::Descriptor;
 
-constexpr int kListener = 3;
-constexpr int kRequest = 4;
-constexpr int kAnswer = 5;
 constexpr int kUsage = 2;
 constexpr int kEnvironment = 4;
 

@@ -5,7 +5,6 @@
 #include <poll.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -22,11 +21,12 @@
 #include <utility>
 
 #include "base/try.hpp"
-#include "hooked_programs.hpp"
 #include "keeper.hpp"
 #include "platform/linux/descriptor.hpp"
 #include "platform/linux/rights.hpp"
 #include "platform/linux/socket_path.hpp"
+#include "platform/linux/unix_socket.hpp"
+#include "programs_in_daemon.hpp"
 #include "run_command.hpp"
 
 namespace ebpf::ctl {
@@ -48,25 +48,13 @@ class ListeningSocket {
   public:
     static Result<ListeningSocket> open(const std::string& path) {
         EBPF_TRY(const sockaddr_un address, platform::socket_address(path));
-        struct stat about{};
-        if (lstat(path.c_str(), &about) == 0) {
-            if (!S_ISSOCK(about.st_mode))
-                return fail(Status::AlreadyExists, fmt::format("{}: exists and is no socket", path));
-            const Descriptor probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-            if (connect(probe.number(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0)
-                return fail(Status::AlreadyExists, fmt::format("{}: another process serves it", path));
-            unlink(path.c_str());
-        }
+        const Descriptor probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+        if (connect(probe.number(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0)
+            return fail(Status::AlreadyExists, fmt::format("{}: another process serves it", path));
+        EBPF_TRY_VOID(platform::remove_socket(path));
         ListeningSocket opened;
-        opened.socket_.reset(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-        constexpr mode_t kOwnerOnly = 0600;
-        // Before bind, so that no other user can connect in between.
-        if (fchmod(opened.socket_.number(), kOwnerOnly) != 0 ||
-            bind(opened.socket_.number(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
-            return refused(path);
+        EBPF_TRY(opened.socket_, platform::listen_at(path));
         opened.path_ = path;
-        constexpr int kBacklog = 16;
-        if (listen(opened.socket_.number(), kBacklog) != 0) return refused(path);
         return opened;
     }
     ListeningSocket(ListeningSocket&& other) noexcept
@@ -93,11 +81,8 @@ struct Container {
 };
 
 Result<Container> read_container(const Descriptor& runtime) {
-    ucred peer{};
-    socklen_t size = sizeof peer;
-    if (getsockopt(runtime.number(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0)
-        return refused("credentials");
-    if (peer.uid != 0 && peer.uid != geteuid())
+    EBPF_TRY(const ucred peer, platform::peer_of(runtime));
+    if (!platform::is_trusted(peer))
         return fail(Status::NoPermission, fmt::format("user {} may not hand over containers", peer.uid));
     setsockopt(runtime.number(), SOL_SOCKET, SO_RCVTIMEO, &kMostWait, sizeof kMostWait);
     std::string text;
@@ -152,11 +137,10 @@ bool read_signals(const Descriptor& signals) {
     return is_ending;
 }
 
-Result<void> hook(const Descriptor& runtime, const std::string& daemon, protocol::TreeHookRequest& request,
-                  KeeperRules rules) {
+Result<void> hook(const Descriptor& runtime, ProgramsInDaemon& held) {
     EBPF_TRY(const Container container, read_container(runtime));
-    request.process = container.process;
-    const auto tree = start_keeper(daemon, request, container.listener.number(), rules);
+    held.request.process = container.process;
+    const auto tree = start_keeper(held.socket, held.request, container.listener.number(), held.rules);
     if (tree) return {};
     return std::unexpected(Error(tree.error()).in(fmt::format("container '{}'", container.id)));
 }
@@ -166,15 +150,7 @@ Result<void> hook(const Descriptor& runtime, const std::string& daemon, protocol
 Result<void> serve_containers(const Options& options, const std::string& path,
                               std::span<const HookPrograms> hooks) {
     EBPF_TRY(const Descriptor signals, take_signals());
-    EBPF_TRY(const auto backend, open_context(options, Place::Daemon));
-    EBPF_TRY(const std::string daemon, daemon_socket(options));
-    client::Client client(*backend);
-    HookedPrograms programs;
-    EBPF_TRY_VOID(programs.prepare(client, options, hooks));
-    protocol::TreeHookRequest request;
-    EBPF_TRY(request.programs, programs.for_tree(client));
-    request.is_closed = options.when_gone == "open" ? 0 : 1;
-    const KeeperRules rules{.is_open = options.when_gone == "open", .may_offer_again = programs.are_pinned()};
+    EBPF_TRY(auto held, prepare_in_daemon(options, hooks));
     EBPF_TRY(const ListeningSocket server, ListeningSocket::open(path));
     for (;;) {
         pollfd sources[] = {{server.number(), POLLIN, 0}, {signals.number(), POLLIN, 0}};
@@ -184,7 +160,7 @@ Result<void> serve_containers(const Options& options, const std::string& path,
         const Descriptor runtime(accept4(server.number(), nullptr, nullptr, SOCK_CLOEXEC));
         if (!runtime.is_open()) continue;
         // Without a keeper the listener is closed: the container's calls fail.
-        if (const auto hooked = hook(runtime, daemon, request, rules); !hooked)
+        if (const auto hooked = hook(runtime, held); !hooked)
             fmt::print(stderr, "Error: {}\n", hooked.error().message());
     }
 }

@@ -18,9 +18,11 @@
 #include <vector>
 
 #include "base/try.hpp"
+#include "ebpf_keeper/descriptors.hpp"
 #include "hooks/socket/hooks.hpp"
 #include "platform/linux/descriptor.hpp"
 #include "platform/linux/socket_path.hpp"
+#include "platform/linux/unix_socket.hpp"
 #include "protocol/frame.hpp"
 
 namespace ebpf::ctl {
@@ -28,11 +30,6 @@ namespace {
 
 using platform::Descriptor;
 
-// Of the keeper, see apps/ebpf_keeper/main.cpp.
-constexpr int kListener = 3;
-constexpr int kRequest = 4;
-constexpr int kAnswer = 5;
-constexpr int kFirstUnused = 6;
 constexpr int kAboveKeeper = 16;
 constexpr int kNotStarted = 127;
 
@@ -86,11 +83,11 @@ struct Plan {
 /// Becomes the keeper. Standard streams lead nowhere: nobody may be there to read.
 [[noreturn]] void become_keeper(const Plan& plan, int listener, const char* when_refused) {
     const int null = open("/dev/null", O_RDWR);
-    for (int standard = 0; standard < kListener; ++standard) dup2(null, standard);
-    dup2(listener, kListener);
-    dup2(plan.request.number(), kRequest);
-    dup2(plan.answer.number(), kAnswer);
-    syscall(SYS_close_range, kFirstUnused, ~0U, 0);
+    for (int standard = 0; standard < keeper::kListener; ++standard) dup2(null, standard);
+    dup2(listener, keeper::kListener);
+    dup2(plan.request.number(), keeper::kRequest);
+    dup2(plan.answer.number(), keeper::kAnswer);
+    syscall(SYS_close_range, keeper::kFirstUnused, ~0U, 0);
     static_cast<void>(chdir("/"));  // it keeps no file system busy
     sigset_t none;
     sigemptyset(&none);
@@ -151,10 +148,7 @@ Result<bool> is_daemon(const std::string& socket, int process) {
     const Descriptor client(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
     if (connect(client.number(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
         return refused(socket, errno);
-    ucred server{};
-    socklen_t size = sizeof server;
-    if (getsockopt(client.number(), SOL_SOCKET, SO_PEERCRED, &server, &size) != 0)
-        return refused(socket, errno);
+    EBPF_TRY(const ucred server, platform::peer_of(client));
     return server.pid == process;
 }
 

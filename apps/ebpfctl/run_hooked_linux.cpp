@@ -12,10 +12,10 @@
 
 #include "base/try.hpp"
 #include "client/local_backend.hpp"
-#include "daemon_backend.hpp"
 #include "hooked_programs.hpp"
 #include "hooks/socket/hooks.hpp"
 #include "keeper.hpp"
+#include "programs_in_daemon.hpp"
 #include "run_command.hpp"
 
 namespace ebpf::ctl {
@@ -138,23 +138,15 @@ Result<CommandEnded> run_here(const Options& options, std::span<const HookProgra
 /// Programs and supervisor in a daemon; a keeper holds the listener.
 Result<CommandEnded> run_by_daemon(const Options& options, std::span<const HookPrograms> hooks,
                                    const std::vector<std::string>& command, const HeldSignals& signals) {
-    EBPF_TRY(const auto backend, open_context(options, Place::Daemon));
-    EBPF_TRY(const std::string socket, daemon_socket(options));
-    Client client(*backend);
-    HookedPrograms programs;
-    EBPF_TRY_VOID(programs.prepare(client, options, hooks));
-    protocol::TreeHookRequest request;
-    EBPF_TRY(request.programs, programs.for_tree(client));
-    request.is_closed = options.when_gone == "open" ? 0 : 1;
+    EBPF_TRY(auto held, prepare_in_daemon(options, hooks));
     adopt_descendants();
-    const auto give = [&](int listener, int process) -> Result<void> {
-        request.process = static_cast<std::uint32_t>(process);
-        EBPF_TRY([[maybe_unused]] const auto tree, start_keeper(socket, request, listener,
-                                                                {.is_open = options.when_gone == "open",
-                                                                 .may_offer_again = programs.are_pinned()}));
+    const auto give = [&held](int listener, int process) -> Result<void> {
+        held.request.process = static_cast<std::uint32_t>(process);
+        EBPF_TRY([[maybe_unused]] const auto tree,
+                 start_keeper(held.socket, held.request, listener, held.rules));
         return {};
     };
-    const hooks::socket::Command tree{command, options.when_gone != "open"};
+    const hooks::socket::Command tree{command, !held.rules.is_open};
     const auto started = hooks::socket::start_filtered(tree, signals.unblocked(), give);
     return wait_for(started, signals);
 }
@@ -174,19 +166,10 @@ Result<CommandEnded> run_hooked(const Options& options, std::span<const HookProg
 
 Result<void> attach_running(const Options& options, std::span<const HookPrograms> hooks) {
     const HeldSignals signals;
-    EBPF_TRY(const auto backend, open_context(options, Place::Daemon));
-    EBPF_TRY(const std::string socket, daemon_socket(options));
-    Client client(*backend);
-    HookedPrograms programs;
-    EBPF_TRY_VOID(programs.prepare(client, options, hooks));
-    protocol::TreeHookRequest request;
-    EBPF_TRY(request.programs, programs.for_tree(client));
-    request.is_closed = options.when_gone == "open" ? 0 : 1;
-    request.process = options.pid;
+    EBPF_TRY(auto held, prepare_in_daemon(options, hooks));
+    held.request.process = options.pid;
     EBPF_TRY([[maybe_unused]] const auto tree,
-             start_keeper_of_running(
-                 socket, request,
-                 {.is_open = options.when_gone == "open", .may_offer_again = programs.are_pinned()}));
+             start_keeper_of_running(held.socket, held.request, held.rules));
     return {};
 }
 
