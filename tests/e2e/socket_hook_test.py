@@ -125,6 +125,22 @@ class Bind(unittest.TestCase):
                 connection.sendall(b"HTTP/1.0 200 OK\r\n\r\nredirected")
             self.assertEqual(redirected.communicate(timeout=10)[0], "redirected")
 
+    @unittest.skipUnless(shutil.which("rclone"), "there is no rclone")
+    def test_go_program(self):
+        """Go's runtime makes its own system calls, from many threads."""
+        with tempfile.TemporaryDirectory() as folder:
+            with open(f"{folder}/served.txt", "w") as file:
+                file.write("by Go")
+            rclone = ("rclone", "--config", "/dev/null")
+            server = (*rclone, "serve", "http", folder, "--addr")
+            denied = run_hooked(*server, "127.0.0.1:6012")
+            self.assertNotEqual(denied.returncode, 0)
+            self.assertIn("operation not permitted", denied.stderr)
+            with started(*hooked(*server, "127.0.0.1:5012")):
+                wait_for_port(5012).close()
+                client = (*rclone, "cat", ":http:served.txt", "--http-url", "http://127.0.0.1:8012/")
+                self.assertEqual(output_of(*client, redirects={8012: 5012}), "by Go")
+
     def test_static_program(self):
         done = run_hooked(f"{PROBE}_static", "odd")
         self.assertEqual((done.returncode, done.stderr), (0, ""))
