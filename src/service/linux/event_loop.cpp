@@ -111,8 +111,7 @@ Result<void> EventLoop::run() {
 void EventLoop::handle_event(Key key, std::uint32_t events) {
     switch (key) {
         case kListener:
-            accept_clients();
-            return;
+            return accept_clients();
         case kSignals:
             is_ending_ = true;
             return;
@@ -143,7 +142,16 @@ void EventLoop::handle_event(Key key, std::uint32_t events) {
         }
         return;
     }
-    serve(key, connection);
+    with_memory(key, [&] { serve(key, connection); });
+}
+
+template <typename Step>
+void EventLoop::with_memory(Key key, const Step& step) {
+    try {
+        step();
+    } catch (const std::bad_alloc&) {
+        connections_.erase(key);
+    }
 }
 
 void EventLoop::accept_clients() {
@@ -156,18 +164,20 @@ void EventLoop::accept_clients() {
         }
         const Key key = next_key_++;
         if (!watch(accepted->socket.number(), key, EPOLLIN)) continue;
-        auto& connection =
-            connections_.try_emplace(key, std::move(accepted->socket), accepted->uid).first->second;
-        if (!accepted->is_allowed) {
-            refuse(key, connection, 0,
-                   Error(Status::NoPermission,
-                         fmt::format("user {} may not use this context: only its owner and root may",
-                                     accepted->uid)));
-        } else if (connections_.size() > kMaxConnections) {
-            refuse(
-                key, connection, 0,
-                Error(Status::LimitExceeded, fmt::format("there are {} clients already", kMaxConnections)));
-        }
+        with_memory(key, [&] { welcome(key, *std::move(accepted)); });
+    }
+}
+
+void EventLoop::welcome(Key key, Accepted accepted) {
+    auto& connection = connections_.try_emplace(key, std::move(accepted.socket), accepted.uid).first->second;
+    if (!accepted.is_allowed) {
+        refuse(key, connection, 0,
+               Error(Status::NoPermission,
+                     fmt::format("user {} may not use this context: only its owner and root may",
+                                 accepted.uid)));
+    } else if (connections_.size() > kMaxConnections) {
+        refuse(key, connection, 0,
+               Error(Status::LimitExceeded, fmt::format("there are {} clients already", kMaxConnections)));
     }
 }
 
@@ -240,7 +250,9 @@ void EventLoop::collect_completions() {
             continue;
         }
         found->second.is_busy = false;
-        reply(completion.connection, found->second, completion.operation, std::move(completion.answer));
+        with_memory(completion.connection, [&] {
+            reply(completion.connection, found->second, completion.operation, std::move(completion.answer));
+        });
     }
 }
 

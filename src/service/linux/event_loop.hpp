@@ -53,7 +53,11 @@ class EventLoop {
     Result<void> watch(int descriptor, Key key, std::uint32_t events);
     void set_interest(Key key, const Connection& connection);
     void handle_event(Key key, std::uint32_t events);
+    /// Does something for a connection, which is lost if it takes more memory than there is.
+    template <typename Step>
+    void with_memory(Key key, const Step& step);
     void accept_clients();
+    void welcome(Key key, Accepted accepted);
     void serve(Key key, Connection& connection);
     void start(Key key, Connection& connection, Incoming incoming);
     void reply(Key key, Connection& connection, std::uint32_t operation, Result<Answer> answer);

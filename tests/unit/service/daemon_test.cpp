@@ -2,6 +2,7 @@
 // ebpfd as clients meet it: on a socket in a folder of its own, with unprivileged requests only.
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -13,6 +14,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
 #include <string>
 #include <thread>
 #include <vector>
@@ -24,6 +26,7 @@
 #include "platform/linux/rights.hpp"
 #include "platform/linux/socket_path.hpp"
 #include "protocol/frame.hpp"
+#include "service/linux/jail/jail.hpp"
 #include "service/linux/process_verifier.hpp"
 
 namespace ebpf::service {
@@ -335,6 +338,32 @@ TEST_F(DaemonTest, RefusesBrokenMessages) {
     const auto backend = connect();
     EXPECT_TRUE(Client(*backend).ids(ObjectKind::Map)) << "the daemon goes on";
 }
+
+#if !defined(EBPF_ADDRESS_SANITIZER)  // which needs the address space
+TEST_F(DaemonTest, OneThatTakesTooMuchMemoryLosesItsConnectionOnly) {
+    constexpr rlim_t kPage = 4096;
+    constexpr rlim_t kMore = rlim_t{16} << 20U;
+    rlim_t pages = 0;
+    std::ifstream("/proc/" + std::to_string(pid_) + "/statm") >> pages;
+    ASSERT_NE(pages, 0U);
+    const auto other = connect();
+    const rlimit limit{pages * kPage + kMore, RLIM_INFINITY};
+    ASSERT_EQ(prlimit(pid_, RLIMIT_AS, &limit, nullptr), 0);
+
+    protocol::Header header;
+    header.operation = static_cast<std::uint32_t>(spec::Operation::MapNextId);
+    header.payload_bytes = spec::kMaxMessageBytes;
+    const auto raw = connect_raw();
+    const auto frame = protocol::encode_frame(header, std::vector<std::byte>(header.payload_bytes));
+    std::vector<Descriptor> none;
+    std::byte answer{};
+    EXPECT_FALSE(platform::send_all(raw.number(), frame, {}) &&
+                 platform::receive_all(raw.number(), {&answer, 1}, none));
+
+    Client client(*other);
+    EXPECT_TRUE(client.create_map(map_spec(), {}));
+}
+#endif
 
 TEST_F(DaemonTest, RefusesForeignDescriptorsAsHandles) {
     const Descriptor file(open("/dev/null", O_RDONLY | O_CLOEXEC));
