@@ -472,6 +472,17 @@ a.settimeout(None); print("read", a.recv(1) if b.send(b"x") else "", flush=True)
         self.assertEqual([process.stdout.readline() for _ in range(3)],
                          ["sleep True\n", "select [] True\n", "read b'x'\n"])
 
+    @unittest.skipUnless(os.path.exists(f"{BIN}/sequence_probe"), "only on x86-64")
+    def test_restartable_sequences_are_restarted(self):
+        for _ in range(5):
+            process = self.start_alone(f"{BIN}/sequence_probe")
+            if process.stdout.readline() != "spinning\n":
+                self.skipTest("the C library registers no area for restartable sequences")
+            self.attach(process)
+            time.sleep(0.05)
+            process.terminate()
+            self.assertEqual(process.wait(timeout=10), 0)
+
     def test_computation_is_not_disturbed(self):
         code = """
 import hashlib, sys
