@@ -148,28 +148,22 @@ static inline uint64_t ebpf_hash_term(uint64_t word, const uint64_t* seed) {
     return (seed[0] + (word >> 32)) * (seed[1] + (uint32_t)word);
 }
 
-/** Address of the value under `key` in a hash map, or NULL. `table` as bound; there are 2^bucket_bits
- * buckets; keys have 4, or 8 to 24 bytes. With constants for the last two little of it is left. */
-static inline __attribute__((always_inline)) uint8_t* ebpf_hash_value(uint64_t bound, const uint8_t* key,
+/** Address of the value under a key in a hash map, or NULL. `bound`: its table; there are 2^bucket_bits
+ * buckets. Keys have 4, or 8 to 24 bytes: `first` are the first 4 or 8, `last` the last 8 if there are more
+ * than 8, `middle` the second 8 if there are more than 16. With constants for the last two parameters little
+ * of it is left. */
+static inline __attribute__((always_inline)) uint8_t* ebpf_hash_value(uint64_t bound, uint64_t first,
+                                                                      uint64_t middle, uint64_t last,
                                                                       uint32_t key_bytes,
                                                                       uint32_t bucket_bits) {
     const struct ebpf_native_hash_table* table = (const struct ebpf_native_hash_table*)(uintptr_t)bound;
     const uint64_t* seed = table->seed;
-    uint64_t first = 0;
-    uint64_t middle = 0;
-    uint64_t last = 0;
     uint64_t state = 0;
     if (key_bytes <= 8) {
-        first = key_bytes == 4 ? ebpf_load32(key) : ebpf_load64(key);
         state = (first ^ seed[0]) * seed[1];
     } else {
-        first = ebpf_load64(key);
-        last = ebpf_load64(key + key_bytes - 8);
         state = ebpf_hash_term(first, seed) + ebpf_hash_term(last, seed + 2);
-        if (key_bytes > 16) {
-            middle = ebpf_load64(key + 8);
-            state += ebpf_hash_term(middle, seed + 4);
-        }
+        if (key_bytes > 16) state += ebpf_hash_term(middle, seed + 4);
     }
     const uint64_t bucket = (state ^ state >> 32) * seed[6] >> (64 - bucket_bits);
     uint64_t reference = ebpf_load_acquire32((const uint8_t*)(table->buckets + bucket));

@@ -30,6 +30,11 @@ std::uint32_t target_of(const isa::Instruction& instruction, std::uint32_t slot)
     return static_cast<std::uint32_t>(isa::jump_target(instruction, instruction.spec(), slot));
 }
 
+/// The name of what a part of the frame is kept in.
+std::string part_name(const Part& part) {
+    return fmt::format("frame_{}_{}", part.start, part.size * 8);
+}
+
 }  // namespace
 
 std::unexpected<Fault> FunctionWriter::fault(Status status, std::string what) const {
@@ -122,10 +127,29 @@ std::string FunctionWriter::location(std::uint8_t number, std::int64_t offset, s
     return fmt::format("{} {} {}", base, offset < 0 ? '-' : '+', offset < 0 ? -offset : offset);
 }
 
-/// Where r2 points to.
-std::string FunctionWriter::key(std::size_t bytes) {
-    const auto size = static_cast<std::int64_t>(bytes);
-    return is_in_frame(values_[2], 0, size) ? frame(values_[2].number) : pointer(2);
+/// The bytes of the frame from `start` on as a number, put together from what was stored; empty if that is
+/// not known.
+std::string FunctionWriter::frame_word(std::int64_t start, std::uint8_t size) {
+    const std::vector<Part> parts = frame_parts_.find(start, size);
+    wanted_.insert(parts.begin(), parts.end());
+    std::string text;
+    for (const Part& part : parts) {
+        if (!kept_.contains(part)) return {};
+        const auto shift = (part.start - static_cast<std::uint64_t>(start)) * 8;
+        text += shift == 0 ? fmt::format("(uint64_t){}", part_name(part))
+                           : fmt::format(" | (uint64_t){} << {}", part_name(part), shift);
+    }
+    return parts.empty() ? text : fmt::format("({})", text);
+}
+
+/// The number of `size` bytes at rn + offset.
+std::string FunctionWriter::word(std::int64_t offset, std::uint8_t size, std::uint8_t number) {
+    const Value& base = values_[number];
+    if (is_in_frame(base, offset, size)) {
+        const std::string known = frame_word(kStackBytes + base.number + offset, size);
+        if (!known.empty()) return known;
+    }
+    return fmt::format("ebpf_load{}({})", size * 8, location(number, offset, size));
 }
 
 void FunctionWriter::note_source(std::uint32_t slot) {
@@ -168,6 +192,8 @@ std::string FunctionWriter::declarations() const {
     for (std::uint8_t number = 0; number < spec::kFramePointer; ++number) {
         for (const Type type : {Type::Wide, Type::Narrow, Type::Pointer}) text += declaration(type, number);
     }
+    for (const Part& part : kept_)
+        text += fmt::format("    uint{}_t {} = 0;\n", part.size * 8, part_name(part));
     const bool reads_entry = text.contains("invocation->");
     if (has_stack_) text += fmt::format("    uint8_t stack[{}] __attribute__((aligned(16)));\n", kStackBytes);
     if (!has_image_) text += "    (void)image;\n";
@@ -176,7 +202,6 @@ std::string FunctionWriter::declarations() const {
 }
 
 std::expected<std::string, Fault> FunctionWriter::write() {
-    const auto joins = values_at_joins(*input().code, function_.range);
     loops_ = find_loops(*input().code, function_.range);
     bool is_fallen_into = true;
     for (slot_ = function_.range.begin; slot_ < function_.range.end; ++slot_) {
@@ -184,9 +209,10 @@ std::expected<std::string, Fault> FunctionWriter::write() {
         form_ = &instruction_->spec();
         if (form_->family == Family::WideTail) continue;
         variables_.enter(slot_);
+        frame_parts_.enter(slot_);
         parts_.emplace_back(slot_, std::exchange(body_, {}));
         open_loop(is_fallen_into);
-        if (const auto known = joins.find(slot_); known != joins.end()) values_ = known->second;
+        if (const auto known = joins_.find(slot_); known != joins_.end()) values_ = known->second;
         if (slot_ == skipped_) {
             is_fallen_into = false;
             continue;
@@ -437,6 +463,8 @@ void FunctionWriter::memory() {
         const std::string stored = form_->source == Source::Imm ? unsigned_text(instruction_->imm)
                                                                 : value(instruction_->src).expression;
         line(fmt::format("ebpf_store{}{}({}, {});", is_ordered ? "_release" : "", bits, place, stored));
+        if (const Part part = stored_part(*instruction_, values_); kept_.contains(part))
+            line(fmt::format("{} = (uint{}_t)({});", part_name(part), bits, stored));
         return;
     }
     const auto& accesses = input().accesses;
@@ -446,6 +474,11 @@ void FunctionWriter::memory() {
                                (kind == verifier::AccessKind::MapValue || kind == verifier::AccessKind::None);
     if (variables_.written() == Type::Pointer && !is_ordered && !may_be_shared) {
         line(fmt::format("{} = ebpf_load_pointer({});", result(), place));
+        return;
+    }
+    const bool is_plain = form_->family == Family::Load && !may_be_shared;
+    if (is_plain && is_in_frame(values_[base], instruction_->offset, form_->size)) {
+        store_number(word(instruction_->offset, form_->size, base));
         return;
     }
     store_number(fmt::format("ebpf_load{}{}{}({})",
@@ -524,22 +557,25 @@ bool FunctionWriter::lookup_inline() {
     const auto& [name, shape] = input().maps[index];
     const std::string comment = fmt::format(" /* lookup in {} */", c_comment(name));
     if (shape.type == spec::MapType::Array) {
-        const std::string number = key(sizeof(std::uint32_t));
-        store_pointer(
-            fmt::format("ebpf_array_value(ebpf_bound_pointer(&{}), (uint32_t)ebpf_load32({}), {}U, {}U)",
-                        bound(EBPF_NATIVE_MAP_VALUES, index), number, shape.max_entries,
-                        maps::array_stride(shape)),
-            comment);
-        return true;
-    }
-    if (shape.type != spec::MapType::Hash) return false;
-    const std::string place = key(shape.key_size);
-    if (shape.key_size == 4 || (shape.key_size >= 8 && shape.key_size <= maps::kMostShortKeyBytes)) {
-        store_pointer(fmt::format("ebpf_hash_value({}, {}, {}U, {}U)", bound(EBPF_NATIVE_MAP_TABLE, index),
-                                  place, shape.key_size, maps::bucket_bits(shape.max_entries)),
+        store_pointer(fmt::format("ebpf_array_value(ebpf_bound_pointer(&{}), (uint32_t){}, {}U, {}U)",
+                                  bound(EBPF_NATIVE_MAP_VALUES, index), word(0, 4, 2), shape.max_entries,
+                                  maps::array_stride(shape)),
                       comment);
         return true;
     }
+    if (shape.type != spec::MapType::Hash) return false;
+    const std::uint32_t bytes = shape.key_size;
+    if (bytes == 4 || (bytes >= 8 && bytes <= maps::kMostShortKeyBytes)) {
+        const std::string first = word(0, bytes == 4 ? 4 : 8, 2);
+        const std::string middle = bytes > 16 ? word(8, 8, 2) : "0";
+        const std::string last = bytes > 8 ? word(std::int64_t{bytes} - 8, 8, 2) : "0";
+        store_pointer(
+            fmt::format("ebpf_hash_value({}, {}, {}, {}, {}U, {}U)", bound(EBPF_NATIVE_MAP_TABLE, index),
+                        first, middle, last, bytes, maps::bucket_bits(shape.max_entries)),
+            comment);
+        return true;
+    }
+    const std::string place = location(2, 0, static_cast<std::uint8_t>(std::min(bytes, 1U)));
     const std::string function = bound(EBPF_NATIVE_MAP_LOOKUP, index);
     const std::string handle = bound(EBPF_NATIVE_MAP_HANDLE, index);
     store_pointer(fmt::format("ebpf_map_value({}, {}, {})", function, handle, place), comment);

@@ -163,8 +163,13 @@ std::expected<std::string, Fault> ProgramWriter::write() {
     if (functions_.size() > 1) text += '\n';
     if (!call_back_.empty()) text += call_back_function();
     for (const auto& [slot, function] : functions_) {
-        auto body = FunctionWriter(*this, function).write();
+        FunctionWriter draft(*this, function, {});
+        auto body = draft.write();
         if (!body) return std::unexpected(std::move(body).error());
+        if (!draft.wanted_parts().empty()) {
+            body = FunctionWriter(*this, function, draft.wanted_parts()).write();
+            if (!body) return std::unexpected(std::move(body).error());
+        }
         text += fmt::format("{} {{\n{}}}\n\n", signature(function), *body);
     }
     return text;

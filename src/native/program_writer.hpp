@@ -9,9 +9,11 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "ebpf/native.h"
+#include "native/frame_parts.hpp"
 #include "native/generate.hpp"
 #include "native/loops.hpp"
 #include "native/statements.hpp"
@@ -62,13 +64,20 @@ class ProgramWriter {
 /// Writes the body of one function.
 class FunctionWriter {
   public:
-    FunctionWriter(ProgramWriter& program, const Function& function)
+    /// `kept`: parts of the frame that words are put together from, as wanted_parts() told before.
+    FunctionWriter(ProgramWriter& program, const Function& function, std::set<Part> kept)
         : program_(program),
           function_(function),
+          kept_(std::move(kept)),
+          joins_(values_at_joins(*program.input_.code, function.range)),
+          frame_parts_({*program.input_.code, function.range, program.input_.accesses, joins_}),
           arguments_(program.arguments_of_calls(function.range)),
           variables_({*program.input_.code, function.range, arguments_, program.input_.accesses}) {}
 
     std::expected<std::string, Fault> write();
+
+    /// After write(): which parts of the frame it would have kept besides.
+    [[nodiscard]] const std::set<Part>& wanted_parts() const { return wanted_; }
 
   private:
     using Step = std::expected<void, Fault>;
@@ -101,7 +110,8 @@ class FunctionWriter {
     std::string frame(std::int64_t distance);
     [[nodiscard]] bool is_in_frame(const Value& value, std::int64_t offset, std::int64_t size) const;
     std::string location(std::uint8_t number, std::int64_t offset, std::uint8_t size);
-    std::string key(std::size_t bytes);
+    std::string word(std::int64_t offset, std::uint8_t size, std::uint8_t number);
+    std::string frame_word(std::int64_t start, std::uint8_t size);
 
     Step instruction();
     void compute();
@@ -118,6 +128,10 @@ class FunctionWriter {
 
     ProgramWriter& program_;
     const Function& function_;
+    std::set<Part> kept_;
+    std::set<Part> wanted_;
+    std::map<std::uint32_t, Values> joins_;
+    FrameParts frame_parts_;
     std::vector<std::uint16_t> arguments_;
     Variables variables_;
     std::uint32_t slot_ = 0;

@@ -104,6 +104,23 @@ TEST(Generate, TellsNumbersOf32BitsAndAddressesToTheCompiler) {
     EXPECT_THAT(c, HasSubstr("    w4 = w3;\n    r4 = (uint64_t)w4 + (uint64_t)w3;\n    if (w3 > 5) goto "));
 }
 
+TEST(Generate, PutsKeysTogetherFromWhatWasStored) {
+    auto request = request_for(
+        "r3 = *(u32 *)(r1 +0)\n*(u32 *)(r10 -8) = r3\n*(u32 *)(r10 -4) = 7\nr2 = r10\nr2 += -8\nr1 = "
+        "map[idx:0]\n"
+        "call 1\nr0 = 0\nexit\n",
+        4);
+    request.maps.push_back({"flows", kHash, false, {}});
+    const std::string c = c_of(prepare(request).input());
+    EXPECT_THAT(c, HasSubstr("    ebpf_store32(stack + 504, w3);\n    frame_504_32 = (uint32_t)(w3);\n"));
+    EXPECT_THAT(c, HasSubstr("((uint64_t)frame_504_32 | (uint64_t)frame_508_32 << 32), 0, 0, 8U, "));
+    // One store is what compilers see themselves; after a call nobody knows.
+    EXPECT_THAT(c_of_loop("*(u64 *)(r10 -8) = 7\nr0 = *(u64 *)(r10 -8)\nexit\n"), Not(HasSubstr("frame_")));
+    EXPECT_THAT(
+        c_of_loop("*(u32 *)(r10 -8) = 7\n*(u32 *)(r10 -4) = 7\ncall 7\nr0 = *(u64 *)(r10 -8)\nexit\n"),
+        Not(HasSubstr("frame_")));
+}
+
 TEST(Generate, KeepsResultsOfStraightLoopsNarrow) {
     const std::string loop = "r0 = 0\nr2 = 4\nw0 += 3\nr2 += -1\nif r2 != 0 goto -3\n";
     EXPECT_THAT(c_of_loop(loop + "exit\n"), HasSubstr("    return ebpf_narrow(w0);"));
