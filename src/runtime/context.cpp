@@ -108,7 +108,10 @@ StatusOr<spec::ProgramType> Context::add_program_type() noexcept {
 
 StatusOr<Ref<ProgramObject>> Context::add_program(const ProgramDefinition& definition) noexcept {
     state_->reap();
-    if (definition.image == nullptr) return std::unexpected(Status::InvalidArgument);
+    if (definition.image == nullptr) {
+        definition.dependency.let_go();
+        return std::unexpected(Status::InvalidArgument);
+    }
     Status status = Status::InvalidArgument;
     ProgramObject* program = nullptr;
     const auto type = static_cast<std::uint32_t>(definition.type);
@@ -121,6 +124,7 @@ StatusOr<Ref<ProgramObject>> Context::add_program(const ProgramDefinition& defin
     }
     if (program == nullptr) {
         definition.image->destroy(definition.image);
+        definition.dependency.let_go();
         return std::unexpected(status);
     }
     if (program->set_up(definition)) {

@@ -18,6 +18,7 @@
 namespace ebpf::runtime {
 
 class Reason;
+struct ProviderIdentity;
 
 /// Largest id, Linux's; numbers start again at 1 behind it, leaving out those in use.
 inline constexpr std::uint32_t kMaxId = 0x7fffffff;
@@ -29,6 +30,7 @@ struct ProgramDefinition {
     spec::ProgramType type = spec::ProgramType::Unspecified;
     std::uint32_t attach_type = 0;
     engine::Image* image = nullptr;        ///< ownership passes, also on failure
+    Dependency dependency;                 ///< of the image; ownership passes, also on failure
     std::span<const Ref<MapObject>> maps;  ///< kept alive as long as the program
     std::span<const std::byte> bytecode;   ///< as verified (xlated, before lowering); copied
     std::uint8_t tag[kTagBytes] = {};      ///< first bytes of the SHA-256 of the bytecode
@@ -158,6 +160,8 @@ class Context {
     ///   missing, or `combine` or `max_programs` is not in the ABI; AlreadyExists - its program and attach
     ///   type has one; OutOfMemory.
     Status register_provider(const ebpf_hook_provider* provider) noexcept;
+    /// Returns what the registered hook called `name` is. Errors: NotFound.
+    StatusOr<ProviderIdentity> find_hook(const char* name) noexcept;
     /// Refuses further links, suspends the provider's links, then forgets it: nothing calls it after Ok.
     /// Errors: NotFound; Busy - another thread is inside its attach() or detach(): call again, nothing new
     ///   gets in meanwhile.

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Context: links and hook providers.
+#include <cstring>
+
 #include "platform/cpu.hpp"
 #include "runtime/attach_point.hpp"
 #include "runtime/context.hpp"
@@ -164,6 +166,15 @@ Status Context::register_provider(const ebpf_hook_provider* table) noexcept {
     if (is_known || status != Status::Ok) State::unmake(provider);
     if (is_known) resume_links(table);
     return status;
+}
+
+StatusOr<ProviderIdentity> Context::find_hook(const char* name) noexcept {
+    const platform::LockScope guard(state_->lock);
+    for (const Provider* provider = state_->providers; provider != nullptr; provider = provider->next) {
+        const bool is_open = provider->table != nullptr && !provider->is_closing;
+        if (is_open && std::strcmp(provider->identity.name, name) == 0) return provider->identity;
+    }
+    return std::unexpected(Status::NotFound);
 }
 
 void Context::resume_links(const ebpf_hook_provider* table) noexcept {

@@ -260,6 +260,16 @@ struct ChainPlace {
 };
 inline constexpr std::uint32_t kDefaultPriority = 50;  ///< libxdp's
 
+/// What an image calls that must stay as long as it, such as a library with helpers. Let go once.
+struct Dependency {
+    void* object = nullptr;
+    void (*release)(void* object) noexcept = nullptr;  ///< nullptr: there is none; outside epochs and locks
+
+    void let_go() const noexcept {
+        if (release != nullptr) release(object);
+    }
+};
+
 /// A verified program with its image.
 class ProgramObject final : public Object {
   public:
@@ -322,6 +332,7 @@ class ProgramObject final : public Object {
     bool is_gpl_compatible_;
     std::uint64_t memory_length_;
     ChainPlace place_;
+    Dependency dependency_;
     FallibleVector<std::byte> bytecode_;
     FallibleVector<HeldMap> maps_;
 };

@@ -22,7 +22,8 @@ ProgramObject::ProgramObject(State& state, const ProgramDefinition& definition) 
       tag_{},
       is_gpl_compatible_(definition.is_gpl_compatible),
       memory_length_(definition.memory_length),
-      place_(definition.place) {
+      place_(definition.place),
+      dependency_(definition.dependency) {
     std::memcpy(tag_, definition.tag, sizeof tag_);
 }
 
@@ -40,6 +41,7 @@ ProgramObject::~ProgramObject() {
     engine::Image* const image = target_.image.load(std::memory_order_relaxed);
     if (image != first_image_) image->destroy(image);
     first_image_->destroy(first_image_);
+    dependency_.let_go();
 }
 
 std::size_t ProgramObject::image_bytes() const noexcept {

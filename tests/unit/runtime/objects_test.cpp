@@ -40,6 +40,29 @@ TEST_F(Objects, CarryWhatTheyWereMadeWith) {
     EXPECT_EQ((*program)->type(), spec::ProgramType::Xdp);
 }
 
+TEST_F(Objects, ProgramsLetGoOfWhatTheirImagesCall) {
+    int let_go = 0;
+    const Dependency dependency{&let_go, [](void* object) noexcept {
+                                    EXPECT_EQ(TestImage::alive, 0) << "before its image";
+                                    ++*static_cast<int*>(object);
+                                }};
+    ProgramDefinition definition = program_of(TestImage::make(1));
+    definition.dependency = dependency;
+    auto program = context_->add_program(definition);
+    ASSERT_TRUE(program);
+    EXPECT_EQ(let_go, 0);
+    program->reset();
+    EXPECT_EQ(let_go, 1);
+
+    definition.image = TestImage::make(1);
+    definition.type = static_cast<spec::ProgramType>(0x7fffffff);
+    EXPECT_FALSE(context_->add_program(definition)) << "of no type";
+    EXPECT_EQ(let_go, 2);
+    definition.image = nullptr;
+    EXPECT_FALSE(context_->add_program(definition)) << "without an image";
+    EXPECT_EQ(let_go, 3);
+}
+
 TEST_F(Objects, IdsAscendPerKindAndAreNotReused) {
     EXPECT_EQ(make_map()->id(), 1U);
     EXPECT_EQ(make_map()->id(), 2U);

@@ -3,6 +3,7 @@
 #include <thread>
 
 #include "fixture.hpp"
+#include "runtime/provider.hpp"
 
 namespace ebpf::runtime {
 namespace {
@@ -51,6 +52,16 @@ TEST_F(Leaving, SuspendsItsLinksAndNoOthers) {
     EXPECT_EQ(context_->unregister_provider(&provider_.table), Status::NotFound);
     EXPECT_EQ(context_->unregister_provider(nullptr), Status::NotFound);
     EXPECT_EQ(context_->unregister_provider(&other.table), Status::Ok);
+}
+
+TEST_F(Leaving, IsFoundByNameUntilThen) {
+    const auto found = context_->find_hook("fake");
+    ASSERT_TRUE(found);
+    EXPECT_EQ(found->program_type, kXdpType);
+    EXPECT_EQ(found->attach_type, kXdpAttach);
+    EXPECT_EQ(context_->find_hook("fak").error(), Status::NotFound);
+    EXPECT_EQ(context_->unregister_provider(&provider_.table), Status::Ok);
+    EXPECT_EQ(context_->find_hook("fake").error(), Status::NotFound);
 }
 
 TEST_F(Leaving, LinksAttachAgainInTheirOrderWhenItReturns) {
