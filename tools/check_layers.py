@@ -27,7 +27,7 @@ HOSTED = {
 }
 # Headers that live beside the kernel set's but are for host layers only.
 FOR_HOST_LAYERS = {'base/error.hpp', 'platform/file.hpp', 'platform/hash.hpp', 'platform/interface.hpp',
-                   'platform/library.hpp', 'platform/process.hpp', 'platform/user.hpp'}
+                   'platform/library.hpp', 'platform/module.hpp', 'platform/process.hpp', 'platform/user.hpp'}
 
 
 def read_layers(path):

@@ -15,4 +15,9 @@ namespace ebpf::platform {
 /// Environment.
 Result<std::vector<std::byte>> read_file(const std::string& path, std::size_t max_bytes);
 
+/// The same for a file that is to run in this process: `path` is absolute, and only root and this process's
+/// user can have written the file. Errors: also InvalidArgument - a relative path; NoPermission - another
+/// owner, or others may write it; NotSupported - on Windows.
+Result<std::vector<std::byte>> read_trusted_file(const std::string& path, std::size_t max_bytes);
+
 }  // namespace ebpf::platform

@@ -3,7 +3,6 @@
 // Their bytes are those of sealed anonymous memory.
 #include "platform/library.hpp"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -19,6 +18,7 @@
 #include "base/try.hpp"
 #include "platform/linux/descriptor.hpp"
 #include "platform/linux/near_text.hpp"
+#include "platform/linux/sealed_memory.hpp"
 #include "platform/linux/shared_object.hpp"
 
 namespace ebpf::platform {
@@ -39,26 +39,8 @@ struct Library {
 
 namespace {
 
-constexpr unsigned kExecutable = 0x10;  // MFD_EXEC; kernels before 6.3 do not know it
-
 std::unexpected<Error> refused(const char* what) {
     return fail(Status::Environment, fmt::format("{}: {}", what, std::strerror(errno)));
-}
-
-Result<Descriptor> make_memory(std::span<const std::byte> bytes) {
-    constexpr unsigned kFlags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
-    int number = memfd_create("ebpf-image", kFlags | kExecutable);
-    if (number < 0 && errno == EINVAL) number = memfd_create("ebpf-image", kFlags);
-    Descriptor memory(number);
-    if (!memory.is_open()) return refused("memfd_create");
-    while (!bytes.empty()) {
-        const ssize_t done = write(memory.number(), bytes.data(), bytes.size());
-        if (done < 0 && errno != EINTR) return refused("copying the library");
-        if (done > 0) bytes = bytes.subspan(static_cast<std::size_t>(done));
-    }
-    if (fcntl(memory.number(), F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) != 0)
-        return refused("sealing the library");
-    return memory;
 }
 
 Result<void> reserve(Library& library, const SharedObject& object) {
@@ -116,7 +98,7 @@ LibraryFormat library_format() noexcept {
 Result<Library*> load_library(std::span<const std::byte> bytes) {
     const auto page_bytes = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
     EBPF_TRY(SharedObject object, read_shared_object(bytes, page_bytes));
-    EBPF_TRY(const Descriptor memory, make_memory(bytes));
+    EBPF_TRY(const Descriptor memory, make_sealed_memory("ebpf-image", bytes));
     auto library = std::make_unique<Library>();
     EBPF_TRY_VOID(reserve(*library, object));
     for (const Segment& segment : object.segments)

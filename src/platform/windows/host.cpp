@@ -79,4 +79,10 @@ Result<std::vector<std::byte>> read_file(const std::string& path, std::size_t ma
     }
 }
 
+// Who owns a file and who may write it is an access control list here; until that is read, extensions
+// cannot be loaded on Windows.
+Result<std::vector<std::byte>> read_trusted_file(const std::string& path, std::size_t) {
+    return fail(Status::NotSupported, path + ": files that are to run in this process: not on Windows yet");
+}
+
 }  // namespace ebpf::platform
