@@ -51,11 +51,22 @@ constexpr std::array kCommands = {
             net_show},
     Command{"link", "show", "[LINK]", "list links, with the counters of their hooks", link_show},
     Command{"link", "list", "[LINK]", "list links, with the counters of their hooks", link_show},
+    Command{"link", "create", "PROG hook NAME [at N] [priority N] [PATH]",
+            "attach a program to a hook, at its place N (0), beside those that are there; pinned at PATH if "
+            "it is given",
+            link_create},
     Command{"link", "update", "LINK PROG",
             "replace the program of a link, so that every invocation runs the old or the new one",
             link_update},
     Command{"link", "detach", "LINK", "detach a link now", link_detach},
     Command{"link", "pin", "LINK PATH", "pin a link", link_pin},
+    Command{"extension", "load", "FILE", "load program types and hooks from a shared library",
+            extension_load},
+    Command{"extension", "unload", "NAME",
+            "take an extension's hooks away: programs stay loaded, links wait for it to return",
+            extension_unload},
+    Command{"extension", "show", "", "list extensions with their program types and hooks", extension_show},
+    Command{"extension", "list", "", "list extensions with their program types and hooks", extension_show},
     Command{"run", "", "--attach HOOK=PROG[,PROG]... -- COMMAND [ARGUMENT]...",
             "run a command, and all that it starts, under bind and connect programs", run_command},
     Command{"attach", "", "--pid PID HOOK=PROG[,PROG]...",
@@ -103,7 +114,15 @@ Result<std::unique_ptr<client::Backend>> open_context(const Options& options, Pl
     const std::string_view context = options.context;
     if (context == "inproc" || (context.empty() && place == Place::InProcess)) {
         EBPF_TRY(auto local, client::LocalBackend::create({.groups = options.groups}));
+        for (const std::string& file : options.extensions) {
+            EBPF_TRY(const std::string path, absolute(file));
+            EBPF_TRY_VOID(local->service().load_extension(path));
+        }
         return local;
+    }
+    if (!options.extensions.empty()) {
+        return fail(Status::InvalidArgument,
+                    "--extension is for in-process contexts; a daemon loads them with `extension load`");
     }
     if (options.groups.bits != spec::kAllGroups.bits) {
         return fail(Status::InvalidArgument,
@@ -169,7 +188,7 @@ Result<std::vector<std::string>> pins_of(Client& client, ObjectKind kind, std::u
     EBPF_TRY(const auto pins, client.pins());
     std::vector<std::string> paths;
     for (const auto& pin : pins) {
-        if (pin.kind == kind && pin.id == id && !pin.path.starts_with(kNetPinPrefix))
+        if (pin.kind == kind && pin.id == id && !pin.path.starts_with(kLinkPinPrefix))
             paths.push_back(pin.path);
     }
     return paths;

@@ -24,6 +24,7 @@ struct Options {
     std::string image;                         ///< path of a native image, for engine native
     std::string engine = "auto";               ///< for programs that are loaded
     spec::GroupSet groups = spec::kAllGroups;  ///< of an in-process context
+    std::vector<std::string> extensions;       ///< files for an in-process context
     std::function<void(const Output&)> show;   ///< prints what a command that goes on has come to
     std::vector<std::string> attach;           ///< run: HOOK=PROG[,PROG]
     std::vector<std::string> map_updates;      ///< run: NAME key DATA value DATA
@@ -54,7 +55,8 @@ Result<std::unique_ptr<client::Backend>> open_context(const Options& options, Pl
 /// default.
 Result<std::string> daemon_socket(const Options& options);
 
-// In commands_program.cpp, commands_dump.cpp, commands_map.cpp, commands_link.cpp, commands_run.cpp.
+// In commands_program.cpp, commands_dump.cpp, commands_map.cpp, commands_link.cpp, commands_extension.cpp,
+// commands_run.cpp.
 Result<Output> program_verify(const Options& options, Words& words);
 Result<Output> program_dump(const Options& options, Words& words);
 Result<Output> program_load(const Options& options, Words& words);
@@ -74,11 +76,15 @@ Result<Output> net_attach(const Options& options, Words& words);
 Result<Output> net_detach(const Options& options, Words& words);
 Result<Output> net_show(const Options& options, Words& words);
 Result<Output> link_show(const Options& options, Words& words);
+Result<Output> link_create(const Options& options, Words& words);
 Result<Output> link_update(const Options& options, Words& words);
 Result<Output> link_detach(const Options& options, Words& words);
 Result<Output> link_pin(const Options& options, Words& words);
 Result<Output> run_command(const Options& options, Words& words);
 Result<Output> attach_command(const Options& options, Words& words);
+Result<Output> extension_load(const Options& options, Words& words);
+Result<Output> extension_unload(const Options& options, Words& words);
+Result<Output> extension_show(const Options& options, Words& words);
 Result<Output> pin_list(const Options& options, Words& words);
 Result<Output> pin_remove(const Options& options, Words& words);
 
@@ -92,8 +98,11 @@ Result<std::vector<client::Handle>> select_any(client::Client& client, client::O
 /// The same, where exactly one is wanted. Errors: InvalidArgument - several match.
 Result<client::Handle> select_one(client::Client& client, client::ObjectKind kind, const Selector& selector);
 
-/// Reads an object file. Errors: those of reading the file and of object::read_object().
-Result<object::ObjectSpec> read_object(const std::string& path);
+/// Reads an object file for a context. Errors: those of reading the file and of client::read_object().
+Result<object::ObjectSpec> read_object(client::Client& client, const std::string& path);
+
+/// Returns a path from the root on, for a context that has another working directory. Errors: Environment.
+Result<std::string> absolute(const std::string& path);
 
 /// Returns what Options::engine names. Errors: InvalidArgument.
 Result<spec::Engine> chosen_engine(const Options& options);
@@ -105,10 +114,10 @@ Error rejection(const std::string& name, const verifier::Report& report);
 /// Errors: Rejected - the verifier refused it; those of reading the file; those of select_one().
 Result<client::Handle> program_for(client::Client& client, const Options& options, const Selector& selector);
 
-/// Returns the paths of the pins of an object, without those that keep `net attach` going.
+/// Returns the paths of the pins of an object, without those that keep links going.
 Result<std::vector<std::string>> pins_of(client::Client& client, client::ObjectKind kind, std::uint32_t id);
 
-/// Prefix of the pins that keep attachments of `net attach` alive: the link's id follows.
-inline constexpr const char* kNetPinPrefix = "@net/xdp/";
+/// Prefix of the pins that keep links alive whose commands have ended: the link's id follows.
+inline constexpr const char* kLinkPinPrefix = "@link/";
 
 }  // namespace ebpf::ctl

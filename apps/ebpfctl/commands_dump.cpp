@@ -29,8 +29,8 @@ struct Source {
     std::vector<std::string> maps;  ///< how to show each map index
 };
 
-Result<Source> source_of_file(const Selector& file) {
-    EBPF_TRY(const auto object, read_object(file.text));
+Result<Source> source_of_file(Client& client, const Selector& file) {
+    EBPF_TRY(const auto object, read_object(client, file.text));
     EBPF_TRY(const auto* program, client::find_program(object, file.program));
     auto request = client::verification_request(object, *program, 0);
     Source source{std::move(request.bytecode), std::move(request.lines), std::move(request.subprograms), {}};
@@ -109,13 +109,14 @@ Result<Output> dump_jited(const Options& options, const Selector& selector) {
 }
 
 Result<Output> dump_xlated(const Options& options, const Selector& selector) {
+    const auto place = selector.by == Selector::By::File ? Place::InProcess : Place::Daemon;
+    EBPF_TRY(const auto backend, open_context(options, place));
+    Client client(*backend);
     if (selector.by == Selector::By::File) {
-        EBPF_TRY(const auto source, source_of_file(selector));
+        EBPF_TRY(const auto source, source_of_file(client, selector));
         EBPF_TRY(auto listing, list_source(source));
         return listing;
     }
-    EBPF_TRY(const auto backend, open_context(options, Place::Daemon));
-    Client client(*backend);
     EBPF_TRY(const auto program, select_one(client, ObjectKind::Program, selector));
     EBPF_TRY(const auto source, source_of_program(client, program));
     EBPF_TRY(auto listing, list_source(source));

@@ -18,14 +18,20 @@ using client::Client;
 using client::Handle;
 using client::ObjectKind;
 
-std::string net_pin(std::uint32_t link) {
-    return fmt::format("{}{}", kNetPinPrefix, link);
+std::string link_pin_of(std::uint32_t link) {
+    return fmt::format("{}{}", kLinkPinPrefix, link);
 }
 
-/// Detaches, and drops what keeps a link of `net attach`; others have no such pin.
+/// Keeps a link that would end with this command.
+Result<void> keep_link(Client& client, const Handle& link) {
+    EBPF_TRY(const auto info, client.link_info(link));
+    return client.pin(link, link_pin_of(info.id));
+}
+
+/// Detaches, and drops what keeps a link whose command has ended; others have no such pin.
 Result<void> end_link(Client& client, const Handle& link, std::uint32_t id) {
     EBPF_TRY_VOID(client.detach(link));
-    (void)client.unpin(net_pin(id));
+    (void)client.unpin(link_pin_of(id));
     return {};
 }
 
@@ -58,6 +64,19 @@ Result<std::string> interface_word(Words& words) {
     return words.word("name of the interface");
 }
 
+Result<std::optional<std::uint32_t>> priority_words(Words& words) {
+    if (!words.accept("priority")) return std::nullopt;
+    EBPF_TRY(const auto number, words.number("priority", 0xffffffff));
+    return static_cast<std::uint32_t>(number);
+}
+
+Result<void> check_lasting(const Client& client) {
+    if (client.is_lasting()) return {};
+    return fail(
+        Status::NotSupported,
+        "the in-process context ends with this command, so would the attachment; use a daemon's context");
+}
+
 Result<std::uint32_t> attach_type(Client& client, const Handle& program) {
     EBPF_TRY(const auto info, client.program_info(program));
     if (info.type != static_cast<std::uint32_t>(spec::ProgramType::Xdp)) {
@@ -72,20 +91,12 @@ Result<Output> net_attach(const Options& options, Words& words) {
     EBPF_TRY_VOID(words.expect("xdp"));
     EBPF_TRY(const auto selector, words.program());
     EBPF_TRY(const auto interface, interface_word(words));
-    std::optional<std::uint32_t> priority;
-    if (words.accept("priority")) {
-        EBPF_TRY(const auto number, words.number("priority", 0xffffffff));
-        priority = static_cast<std::uint32_t>(number);
-    }
+    EBPF_TRY(const auto priority, priority_words(words));
     const bool overwrites = words.accept("overwrite");
     EBPF_TRY_VOID(words.finish());
     EBPF_TRY(const auto backend, open_context(options, Place::Daemon));
     Client client(*backend);
-    if (!client.is_lasting()) {
-        return fail(Status::NotSupported,
-                    "the in-process context ends with this command, so would the attachment; use "
-                    "a daemon's context");
-    }
+    EBPF_TRY_VOID(check_lasting(client));
     EBPF_TRY(const auto program, program_for(client, options, selector));
     EBPF_TRY(const std::uint32_t type, attach_type(client, program));
     if (overwrites) {
@@ -103,9 +114,7 @@ Result<Output> net_attach(const Options& options, Words& words) {
     EBPF_TRY(
         const auto link,
         client.create_link(program, {.attach_type = type, .interface = interface, .priority = priority}));
-    EBPF_TRY(const auto info, client.link_info(link));
-    // Without the pin the attachment would end with this command.
-    EBPF_TRY_VOID(client.pin(link, net_pin(info.id)));
+    EBPF_TRY_VOID(keep_link(client, link));
     return Done{};
 }
 
@@ -158,6 +167,30 @@ Result<Output> link_show(const Options& options, Words& words) {
     return shown;
 }
 
+Result<Output> link_create(const Options& options, Words& words) {
+    EBPF_TRY(const auto selector, words.program());
+    EBPF_TRY_VOID(words.expect("hook"));
+    client::LinkTarget target;
+    EBPF_TRY(target.hook, words.word("NAME of the hook"));
+    if (words.accept("at")) {
+        EBPF_TRY(const auto place, words.number("place", 0xffffffff));
+        target.place = static_cast<std::uint32_t>(place);
+    }
+    EBPF_TRY(target.priority, priority_words(words));
+    std::string path;
+    if (!words.is_at_end()) {
+        EBPF_TRY(path, words.word("PATH of the pin"));
+    }
+    EBPF_TRY_VOID(words.finish());
+    EBPF_TRY(const auto backend, open_context(options, Place::Daemon));
+    Client client(*backend);
+    EBPF_TRY_VOID(check_lasting(client));
+    EBPF_TRY(const auto program, program_for(client, options, selector));
+    EBPF_TRY(const auto link, client.create_link(program, target));
+    EBPF_TRY_VOID(path.empty() ? keep_link(client, link) : client.pin(link, path));
+    return Done{};
+}
+
 Result<Output> link_update(const Options& options, Words& words) {
     EBPF_TRY(const auto link_selector, words.object("link"));
     EBPF_TRY(const auto program_selector, words.program());
@@ -196,7 +229,7 @@ Result<Output> pin_list(const Options& options, Words& words) {
     EBPF_TRY_VOID(words.finish());
     EBPF_TRY(const auto backend, open_context(options, Place::Daemon));
     EBPF_TRY(auto pins, Client(*backend).pins());
-    std::erase_if(pins, [](const auto& pin) { return pin.path.starts_with(kNetPinPrefix); });
+    std::erase_if(pins, [](const auto& pin) { return pin.path.starts_with(kLinkPinPrefix); });
     return Pins{std::move(pins)};
 }
 

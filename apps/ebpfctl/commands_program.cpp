@@ -124,16 +124,16 @@ Result<spec::Engine> chosen_engine(const Options& options) {
                 fmt::format("--engine '{}': there is no such engine among {}", options.engine, known));
 }
 
-Result<object::ObjectSpec> read_object(const std::string& path) {
+Result<object::ObjectSpec> read_object(Client& client, const std::string& path) {
     EBPF_TRY(const auto bytes, platform::read_file(path, kMaxObjectBytes));
-    auto object = object::read_object(bytes, path);
+    auto object = client::read_object(client, bytes, path);
     if (!object) return std::unexpected(std::move(object).error().in(path));
     return object;
 }
 
 Result<Handle> program_for(Client& client, const Options& options, const Selector& selector) {
     if (selector.by != Selector::By::File) return select_one(client, ObjectKind::Program, selector);
-    EBPF_TRY(const auto object, read_object(selector.text));
+    EBPF_TRY(const auto object, read_object(client, selector.text));
     return load_file(client, object, selector, options);
 }
 
@@ -141,7 +141,9 @@ Result<Output> program_verify(const Options& options, Words& words) {
     if (!options.explain.empty()) return explain(options.explain);
     EBPF_TRY(const auto file, file_word(words, "prog verify"));
     EBPF_TRY_VOID(words.finish());
-    EBPF_TRY(const auto object, read_object(file.text));
+    EBPF_TRY(const auto backend, open_context(options, Place::InProcess));
+    Client client(*backend);
+    EBPF_TRY(const auto object, read_object(client, file.text));
     std::vector<const object::ProgramSpec*> programs;
     programs.reserve(object.programs.size());
     for (const auto& program : object.programs) programs.push_back(&program);
@@ -150,8 +152,6 @@ Result<Output> program_verify(const Options& options, Words& words) {
         programs = {program};
     }
     if (programs.empty()) return fail(Status::NotFound, fmt::format("{}: there are no programs", file.text));
-    EBPF_TRY(const auto backend, open_context(options, Place::InProcess));
-    Client client(*backend);
     Verification verification;
     for (const auto* program : programs) {
         const auto request = client::verification_request(object, *program, options.memory_length);
@@ -165,9 +165,9 @@ Result<Output> program_load(const Options& options, Words& words) {
     EBPF_TRY(const auto file, file_word(words, "prog load"));
     EBPF_TRY(const auto path, words.word("PATH of the pin"));
     EBPF_TRY_VOID(words.finish());
-    EBPF_TRY(const auto object, read_object(file.text));
     EBPF_TRY(const auto backend, open_context(options, Place::Daemon));
     Client client(*backend);
+    EBPF_TRY(const auto object, read_object(client, file.text));
     EBPF_TRY(const auto program, load_file(client, object, file, options));
     EBPF_TRY_VOID(client.pin(program, path));
     return Done{};

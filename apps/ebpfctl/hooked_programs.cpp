@@ -131,17 +131,17 @@ bool HookedPrograms::are_pinned() const {
     return std::ranges::none_of(wanted_, [](const Wanted& wanted) { return wanted.pin.empty(); });
 }
 
-Result<HookedPrograms::File*> HookedPrograms::file_of(const std::string& path) {
+Result<HookedPrograms::File*> HookedPrograms::file_of(Client& client, const std::string& path) {
     for (File& file : files_) {
         if (file.path == path) return &file;
     }
-    EBPF_TRY(auto object, read_object(path));
+    EBPF_TRY(auto object, read_object(client, path));
     return &files_.emplace_back(File{path, std::move(object), {}, {}});
 }
 
 Result<void> HookedPrograms::choose(Client& client, const std::string& hook, const Selector& selector) {
     if (selector.by != Selector::By::File) return choose_found(client, hook, selector);
-    EBPF_TRY(File * file, file_of(selector.text));
+    EBPF_TRY(File * file, file_of(client, selector.text));
     const auto is_wanted = [&hook](const object::ProgramSpec& program) {
         return is_of_hook(program.type, program.attach_type, hook);
     };

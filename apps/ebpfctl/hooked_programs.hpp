@@ -48,7 +48,7 @@ class HookedPrograms {
         std::uint32_t attach_type = 0;
     };
 
-    Result<File*> file_of(const std::string& path);
+    Result<File*> file_of(client::Client& client, const std::string& path);
     Result<void> choose(client::Client& client, const std::string& hook, const Selector& selector);
     Result<void> choose_found(client::Client& client, const std::string& hook, const Selector& selector);
     void add(File& file, const object::ProgramSpec& program);

@@ -65,6 +65,11 @@ void add_options(CLI::App& app, Invocation& invocation) {
         "--context", invocation.options.context,
         "inproc, or the socket of a daemon as unix:PATH; default: in-process for commands on a FILE that "
         "need nothing else, otherwise this user's ebpfd");
+    app.add_option(
+           "--extension", invocation.options.extensions,
+           "shared library with program types for the in-process context (ebpf/extension.h); may be given "
+           "again")
+        ->allow_extra_args(false);
     app.add_option_function<std::vector<std::string>>(
            "--groups",
            [&invocation](const auto& names) { invocation.options.groups = ebpf::isa::group_set(names); },
@@ -77,7 +82,7 @@ void add_options(CLI::App& app, Invocation& invocation) {
 bool may_load(const Command& command) {
     const std::string_view verb = command.verb;
     if (std::string_view(command.noun) == "net") return verb == "attach";
-    if (std::string_view(command.noun) == "link") return verb == "update";
+    if (std::string_view(command.noun) == "link") return verb == "update" || verb == "create";
     return std::string_view(command.noun) == "prog" && (verb == "load" || verb == "run" || verb == "dump");
 }
 

@@ -23,7 +23,8 @@ std::string time_text(std::uint64_t seconds);
 
 /// "hash", or "unknown" for a number outside the table.
 std::string map_type_name(std::uint32_t type);
-std::string program_type_name(std::uint32_t type);
+/// "all", or "chain".
+const char* combine_name(std::uint32_t combine);
 /// Names of the results after which the next program runs: "XDP_PASS" for XDP, otherwise numbers.
 std::vector<std::string> action_names(const protocol::LinkDetails& link);
 /// What ended_count of a link counts: "ended_cnt", or "denied_cnt" where all programs run.
@@ -32,6 +33,8 @@ const char* ended_name(const protocol::LinkDetails& link);
 std::string engine_name(std::uint32_t engine);
 /// Whether a link is at a process tree: its `ifindex` is the tree's number then.
 bool is_of_tree(const protocol::LinkDetails& link);
+/// Whether its hook belongs to an extension: its `ifindex` is the number of the place at the hook then.
+bool is_of_extension(const protocol::LinkDetails& link);
 /// "1d977fcfefcf3791".
 std::string tag_text(const client::Bytes& tag);
 

@@ -80,6 +80,11 @@ void add_place(Json& json, const protocol::LinkDetails& link) {
     json[ended_name(link)] = link.ended_count;
 }
 
+const char* place_key(const protocol::LinkDetails& link) {
+    if (is_of_tree(link)) return "tree";
+    return is_of_extension(link) ? "at" : "ifindex";
+}
+
 struct ToJson {
     Json operator()(const Done&) const { return nullptr; }
     Json operator()(const CommandEnded&) const { return nullptr; }
@@ -108,7 +113,7 @@ struct ToJson {
             const auto& program = programs.programs[i];
             Json json;
             json["id"] = program.id;
-            json["type"] = program_type_name(program.type);
+            json["type"] = program.type_name;
             json["name"] = program.name;
             json["tag"] = tag_text(program.tag);
             json["gpl_compatible"] = program.is_gpl_compatible != 0;
@@ -125,6 +130,7 @@ struct ToJson {
                 for (const auto& map : program.maps) json["map_ids"].push_back(map.id);
             }
             json["engine"] = engine_name(program.engine);
+            if (program.is_type_gone != 0) json["type_gone"] = true;
             if (!programs.pins[i].empty()) json["pinned"] = programs.pins[i];
             list.push_back(std::move(json));
         }
@@ -233,10 +239,10 @@ struct ToJson {
             const auto& link = links.links[i];
             Json json;
             json["id"] = link.id;
-            json["type"] = program_type_name(link.program_type);
+            json["type"] = link.type_name;
             json["prog_id"] = link.program_id;
             if (!link.interface.empty()) json["devname"] = link.interface;
-            json[is_of_tree(link) ? "tree" : "ifindex"] = link.ifindex;
+            json[place_key(link)] = link.ifindex;
             json["hook"] = link.hook;
             json["attached"] = link.is_attached != 0;
             if (link.is_suspended != 0) json["suspended"] = true;
@@ -265,6 +271,35 @@ struct ToJson {
         all["tc"] = Json::array();
         all["flow_dissector"] = Json::array();
         return Json::array({std::move(all)});
+    }
+
+    Json operator()(const Extensions& extensions) const {
+        Json list = Json::array();
+        for (const auto& extension : extensions.extensions) {
+            Json json = {{"name", extension.name}, {"path", extension.path}};
+            json["types"] = Json::array();
+            for (const auto& type : extension.types) {
+                Json helpers = Json::array();
+                for (const auto& helper : type.info.helpers)
+                    helpers.push_back({{"id", helper.id}, {"name", helper.name}});
+                json["types"].push_back({{"name", type.info.name},
+                                         {"number", type.type},
+                                         {"section", type.section},
+                                         {"context", type.info.context},
+                                         {"context_bytes", type.info.context_bytes},
+                                         {"helpers", std::move(helpers)}});
+            }
+            json["hooks"] = Json::array();
+            for (const auto& hook : extension.hooks) {
+                json["hooks"].push_back({{"name", hook.name},
+                                         {"type", hook.type_name},
+                                         {"attach_type", hook.attach_type},
+                                         {"combine", combine_name(hook.combine)},
+                                         {"max_programs", hook.max_programs}});
+            }
+            list.push_back(std::move(json));
+        }
+        return list;
     }
 
     Json operator()(const Pins& pins) const {

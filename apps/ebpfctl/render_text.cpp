@@ -4,6 +4,7 @@
 #include <array>
 #include <ctime>
 
+#include "ebpf/extension.h"
 #include "ebpf/hook_provider.h"
 #include "render.hpp"
 #include "spec/engines.hpp"
@@ -116,9 +117,8 @@ struct ToText {
         std::string text;
         for (std::size_t i = 0; i < programs.programs.size(); ++i) {
             const auto& program = programs.programs[i];
-            text += fmt::format("{}: {}  name {}  tag {}{}", program.id, program_type_name(program.type),
-                                program.name, tag_text(program.tag),
-                                program.is_gpl_compatible != 0 ? "  gpl" : "");
+            text += fmt::format("{}: {}  name {}  tag {}{}", program.id, program.type_name, program.name,
+                                tag_text(program.tag), program.is_gpl_compatible != 0 ? "  gpl" : "");
             const std::string jited = program.machine_code_bytes == 0
                                           ? "not jited"
                                           : fmt::format("jited {}B", program.machine_code_bytes);
@@ -130,6 +130,7 @@ struct ToText {
             for (const auto& map : program.maps)
                 maps += fmt::format("{}{}", maps.empty() ? "  map_ids " : ",", map.id);
             text += maps + fmt::format("\n\tengine {}", engine_name(program.engine));
+            if (program.is_type_gone != 0) text += "\n\tdetached: the extension with its type is not loaded";
             text += pin_lines(programs.pins[i]) + "\n";
         }
         return text;
@@ -225,11 +226,12 @@ struct ToText {
         std::string text;
         for (std::size_t i = 0; i < links.links.size(); ++i) {
             const auto& link = links.links[i];
-            text += fmt::format("{}: {}  prog {}", link.id, program_type_name(link.program_type),
-                                link.program_id);
+            text += fmt::format("{}: {}  prog {}", link.id, link.type_name, link.program_id);
             text += fmt::format("\n\thook {}", link.hook);
             if (is_of_tree(link)) {
                 text += fmt::format("  tree {}", link.ifindex);
+            } else if (is_of_extension(link)) {
+                text += fmt::format("  at {}", link.ifindex);
             } else if (link.ifindex != 0) {
                 text += fmt::format("  ifindex {}({})", link.interface, link.ifindex);
             }
@@ -249,6 +251,26 @@ struct ToText {
             text += fmt::format("{}({}) user id {} link {} {}\n", link.interface, link.ifindex,
                                 link.program_id, link.id, place_text(link));
         return text + "\ntc:\n\nflow_dissector:\n\n";
+    }
+
+    std::string operator()(const Extensions& extensions) const {
+        std::string text;
+        for (const auto& extension : extensions.extensions) {
+            text += fmt::format("{}: {}\n", extension.name, extension.path);
+            for (const auto& type : extension.types) {
+                text += fmt::format("\ttype {}  number {:#x}  section {}  context {} {}B", type.info.name,
+                                    type.type, type.section, type.info.context, type.info.context_bytes);
+                std::string helpers;
+                for (const auto& helper : type.info.helpers)
+                    helpers += fmt::format("{}{}", helpers.empty() ? "  helpers " : ",", helper.name);
+                text += helpers + "\n";
+            }
+            for (const auto& hook : extension.hooks)
+                text += fmt::format("\thook {}  type {}  attach_type {:#x}  combine {}  max_programs {}\n",
+                                    hook.name, hook.type_name, hook.attach_type, combine_name(hook.combine),
+                                    hook.max_programs);
+        }
+        return text;
     }
 
     std::string operator()(const Pins& pins) const {
@@ -313,9 +335,12 @@ bool is_of_tree(const protocol::LinkDetails& link) {
     return type == spec::ProgramType::CgroupSockAddr || type == spec::ProgramType::Bind;
 }
 
-std::string program_type_name(std::uint32_t type) {
-    const auto* row = spec::find_program_type(type);
-    return row == nullptr ? "unknown" : row->name;
+bool is_of_extension(const protocol::LinkDetails& link) {
+    return link.program_type >= EBPF_FIRST_EXTENSION_NUMBER;
+}
+
+const char* combine_name(std::uint32_t combine) {
+    return combine == EBPF_COMBINE_CHAIN ? "chain" : "all";
 }
 
 std::string tag_text(const client::Bytes& tag) {

@@ -116,6 +116,10 @@ struct NetAttachments {
     std::vector<protocol::LinkDetails> xdp;
 };
 
+struct Extensions {
+    std::vector<protocol::ExtensionDetails> extensions;
+};
+
 struct Pins {
     std::vector<client::PinnedObject> pins;
 };
@@ -134,8 +138,9 @@ struct CommandEnded {
     std::string error;  ///< why it did not start
 };
 
-using Output = std::variant<Done, Verification, Programs, Listing, MachineListing, Run, Maps, Elements,
-                            NoElement, NextKey, Records, Links, NetAttachments, Pins, RuleText, CommandEnded>;
+using Output =
+    std::variant<Done, Verification, Programs, Listing, MachineListing, Run, Maps, Elements, NoElement,
+                 NextKey, Records, Links, NetAttachments, Extensions, Pins, RuleText, CommandEnded>;
 
 /// Exit codes; documented in README.md.
 enum class Exit : int {

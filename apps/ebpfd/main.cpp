@@ -30,9 +30,10 @@ Result<std::string> own_folder() {
     return whole.substr(0, whole.rfind('/') + 1);
 }
 
-/// What the command line says about programs.
+/// What the command line says about programs and what they are for.
 struct Policy {
     ebpf::service::CodePolicy code;
+    std::vector<std::string> extensions;
     std::vector<std::string> groups = ebpf::isa::group_names();
 };
 
@@ -51,6 +52,7 @@ Result<void> serve(std::string socket, const Policy& policy) {
     options.providers = {xdp.abi()};
     for (const ebpf_hook_provider* provider : socket_hooks.providers()) options.providers.push_back(provider);
     options.trees = &trees;
+    options.extensions = policy.extensions;
     options.code_policy = policy.code;
     options.on_ready = [&socket] {
         fmt::print("ebpfd: ready on {}\n", socket);
@@ -68,6 +70,11 @@ int parse_and_serve(int argc, char** argv) {
     app.add_option(
         "--socket", socket,
         "path to listen at (default: /run/ebpf/ebpfd.sock for root, else $XDG_RUNTIME_DIR/ebpf/ebpfd.sock)");
+    app.add_option(
+           "--extension", policy.extensions,
+           "absolute path of a shared library with program types and hooks (ebpf/extension.h); may be given "
+           "again")
+        ->allow_extra_args(false);
     app.add_flag("--code-integrity", policy.code.is_code_integrity_enforced,
                  "make no machine code: programs are interpreted, engine jit is refused");
     app.add_flag("--blind-constants", policy.code.blinds_constants,

@@ -70,6 +70,16 @@ EBPF_EMBED_API void ebpf_context_measure_times(struct ebpf_context* context, int
 EBPF_EMBED_API int ebpf_context_serve(struct ebpf_context* context, const char* path, char* reason,
                                       size_t reason_bytes);
 
+/** Loads an extension (ebpf/extension.h) from the file at an absolute `path`, which only root and the
+ * process's user may be able to write. Programs for its hooks are loaded and attached by clients, see
+ * ebpf_context_serve(). -EPROTO: `reason` says which version was found and which is wanted; -EOPNOTSUPP on
+ * Windows. */
+EBPF_EMBED_API int ebpf_context_load_extension(struct ebpf_context* context, const char* path, char* reason,
+                                               size_t reason_bytes);
+/** Takes the extension's hooks away; programs stay. -ENOENT: none has the name. */
+EBPF_EMBED_API int ebpf_context_unload_extension(struct ebpf_context* context, const char* name, char* reason,
+                                                 size_t reason_bytes);
+
 /* ---- hooks ---- */
 
 /** Defines a hook for programs of `type`, whose description is copied; its helpers must stay where they are.

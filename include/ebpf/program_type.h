@@ -89,6 +89,10 @@ struct ebpf_helper {
     uint32_t arguments[5]; /**< enum ebpf_argument_kind */
 };
 
+/** Programs may be run on data that is given with a request (`ebpfctl prog run`): all of the context but the
+ * ends of that data is 0 then, also what is the host's own, and helpers are fine with that. */
+#define EBPF_PROGRAM_TYPE_TEST_RUNS 1u
+
 /** A program type. Names are C identifiers, and copied. */
 struct ebpf_program_type {
     uint32_t version;     /**< EBPF_PROGRAM_TYPE_ABI_VERSION */
@@ -104,7 +108,7 @@ struct ebpf_program_type {
     const struct ebpf_context_field* fields;
     const struct ebpf_helper* helpers;
     uint32_t helper_count;
-    uint32_t reserved;  /**< 0 */
+    uint32_t flags;     /**< EBPF_PROGRAM_TYPE_TEST_RUNS or 0 */
     int64_t return_min; /**< what programs may return; return_min > return_max: anything */
     int64_t return_max;
 };

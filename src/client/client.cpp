@@ -188,9 +188,35 @@ Result<Handle> Client::create_link(const Handle& program, const LinkTarget& targ
     request.attach_type = target.attach_type;
     request.flags = target.flags;
     request.interface = target.interface;
+    request.hook = target.hook;
+    request.ifindex = target.place;
     if (target.priority) request.priority.push_back({*target.priority});
     if (target.actions) request.actions.push_back({*target.actions});
     return ask_handle(request, {&program}, &protocol::LinkCreateReply::link);
+}
+
+Result<std::string> Client::load_extension(const std::string& path) {
+    protocol::ExtensionLoadRequest request;
+    request.path = path;
+    EBPF_TRY(auto reply, ask(request));
+    return std::move(reply.name);
+}
+
+Result<void> Client::unload_extension(const std::string& name) {
+    protocol::ExtensionUnloadRequest request;
+    request.name = name;
+    EBPF_TRY_VOID(ask(request));
+    return {};
+}
+
+Result<std::vector<protocol::ExtensionDetails>> Client::extensions() {
+    EBPF_TRY(auto reply, ask(protocol::ExtensionListRequest{}));
+    return std::move(reply.extensions);
+}
+
+Result<std::vector<protocol::TypeDetails>> Client::program_types() {
+    EBPF_TRY(auto reply, ask(protocol::TypeListRequest{}));
+    return std::move(reply.types);
 }
 
 Result<void> Client::update_link(const Handle& link, const Handle& program) {

@@ -42,6 +42,8 @@ struct LinkTarget {
     std::uint32_t flags = 0;
     std::optional<std::uint32_t> priority = {};  ///< nothing: the program's
     std::optional<std::uint32_t> actions = {};   ///< chain-call actions, as bits; nothing: the program's
+    std::string hook = {};                       ///< by name, instead of the attach type
+    std::uint32_t place = 0;                     ///< number of the place, instead of an interface
 };
 
 struct TestRun {
@@ -90,6 +92,13 @@ class Client {
     Result<Handle> create_link(const Handle& program, const LinkTarget& target);
     Result<void> update_link(const Handle& link, const Handle& program);
     Result<void> detach(const Handle& link);
+
+    /// Loads the extension in a file of the context's host, and returns its name.
+    Result<std::string> load_extension(const std::string& path);
+    Result<void> unload_extension(const std::string& name);
+    Result<std::vector<protocol::ExtensionDetails>> extensions();
+    /// Returns the program types that providers have registered.
+    Result<std::vector<protocol::TypeDetails>> program_types();
 
     Result<protocol::ObjectInfoReply> info(const Handle& object);
     Result<protocol::MapDetails> map_info(const Handle& map);

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <utility>
 
+#include "client/structure.hpp"
 #include "isa/slot.hpp"
 
 namespace ebpf::client {
@@ -147,6 +148,27 @@ Result<Offered> offer(Client& client, const object::ObjectSpec& object, const ob
 }
 
 }  // namespace
+
+Result<object::ObjectSpec> read_object(Client& client, std::span<const std::byte> bytes,
+                                       std::string_view name) {
+    EBPF_TRY(const auto types, client.program_types());
+    std::vector<std::string> patterns;  // all of them before addresses are taken
+    for (const auto& type : types) patterns.push_back(type.section + "+");
+    std::vector<spec::SectionSpec> sections;
+    for (std::size_t i = 0; i < types.size(); ++i) {
+        sections.push_back({.pattern = patterns[i].c_str(),
+                            .type = static_cast<spec::ProgramType>(types[i].type),
+                            .attach_type = 0});
+    }
+    EBPF_TRY(auto object, object::read_object(bytes, name, sections));
+    for (const auto& type : types) {
+        const bool is_used = std::ranges::any_of(object.programs, [&](const object::ProgramSpec& program) {
+            return static_cast<std::uint32_t>(program.type) == type.type;
+        });
+        if (is_used) EBPF_TRY_VOID(check_structure(object.btf, type.info));
+    }
+    return object;
+}
 
 Result<const object::ProgramSpec*> find_program(const object::ObjectSpec& object, std::string_view name) {
     if (name.empty() && object.programs.size() == 1) return &object.programs.front();

@@ -2,7 +2,9 @@
 // From an ObjectSpec to requests: what to verify, and loading its maps and programs into a context.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,6 +16,12 @@
 #include "verifier/verifier.hpp"
 
 namespace ebpf::client {
+
+/// Reads an object file for the context that `client` leads to: sections of the program types that providers
+/// have registered there select these, and the structures that programs were compiled with are compared with
+/// theirs. Errors: those of object::read_object(), check_structure() and the request.
+Result<object::ObjectSpec> read_object(Client& client, std::span<const std::byte> bytes,
+                                       std::string_view name);
 
 /// Returns the program that `name` names: a program or, if none has the name, a section; the only program for
 /// an empty name. Errors: NotFound - lists what there is; InvalidArgument - the name is empty and there are

@@ -88,6 +88,19 @@ int ebpf_context_serve(ebpf_context* context, const char* path, char* reason, si
     });
 }
 
+int ebpf_context_load_extension(ebpf_context* context, const char* path, char* reason, size_t reason_bytes) {
+    return ebpf::embedding::answer(Reason(reason, reason_bytes), [&]() -> Result<void> {
+        EBPF_TRY_VOID(context->service().load_extension(path));
+        return {};
+    });
+}
+
+int ebpf_context_unload_extension(ebpf_context* context, const char* name, char* reason,
+                                  size_t reason_bytes) {
+    return ebpf::embedding::answer(Reason(reason, reason_bytes),
+                                   [&] { return context->service().extensions().unload(name); });
+}
+
 int ebpf_thread_enter(ebpf_context* context, ebpf_hook_thread** thread) {
     const auto entered = context->runtime().enter_thread();
     if (!entered) return ebpf::embedding::to_errno(entered.error());

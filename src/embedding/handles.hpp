@@ -26,7 +26,7 @@
 /// dereferenced inside a batch: a link is freed when no batch can see it.
 struct ebpf_hook {
     ebpf_context* context = nullptr;
-    const ebpf::service::ProgramType* type = nullptr;
+    ebpf::service::ProgramTypeRef type;
     std::uint64_t result = 0;                      // without a program
     const ebpf_hook_dispatch* dispatch = nullptr;  // one table for all links of the type
     std::atomic<void*> link{nullptr};              // nullptr: none

@@ -39,7 +39,7 @@ void detach(void*, void* attachment) noexcept {
 }
 
 Result<ebpf_hook*> define(ebpf_context& context, const ebpf_program_type& type, std::uint64_t result) {
-    EBPF_TRY(const auto* registered, context.service().program_types().add(type, context.runtime()));
+    EBPF_TRY(const auto registered, context.service().program_types().add(type, context.runtime()));
     const std::lock_guard guard(context.mutex);
     ebpf_hook& hook = context.hooks.emplace_back();
     hook.context = &context;

@@ -10,7 +10,6 @@
 
 #include "base/try.hpp"
 #include "embedding/handles.hpp"
-#include "embedding/structure.hpp"
 #include "platform/file.hpp"
 #include "verifier/render.hpp"
 
@@ -22,16 +21,10 @@ constexpr std::size_t kMostObjectBytes = std::size_t{64} << 20U;
 Result<ebpf_object*> load(ebpf_context& context, std::span<const std::byte> bytes, std::string_view name) {
     auto object = std::make_unique<ebpf_object>();
     object->context = &context;
-    const auto sections = context.service().program_types().sections();
-    EBPF_TRY(object->spec, object::read_object(bytes, name, sections));
-    std::vector<const object::ProgramSpec*> programs;
-    for (const auto& program : object->spec.programs) {
-        programs.push_back(&program);
-        const auto number = static_cast<std::uint32_t>(program.type);
-        const auto* registered = context.service().program_types().find(number);
-        if (registered != nullptr) EBPF_TRY_VOID(check_structure(object->spec.btf, registered->info));
-    }
     const std::lock_guard guard(context.mutex);
+    EBPF_TRY(object->spec, client::read_object(*context.client, bytes, name));
+    std::vector<const object::ProgramSpec*> programs;
+    for (const auto& program : object->spec.programs) programs.push_back(&program);
     EBPF_TRY(object->loaded, client::load_object(*context.client, object->spec, programs, {}));
     for (const auto& loaded : object->loaded.programs) {
         if (loaded.offered.program.is_empty())

@@ -20,6 +20,8 @@ namespace ebpf::protocol {
 
 using spec::kMaxBytecodeBytes;
 using spec::kMaxCounters;
+using spec::kMaxExtensionParts;
+using spec::kMaxExtensions;
 using spec::kMaxImageBytes;
 using spec::kMaxInterfaceBytes;
 using spec::kMaxKeyBytes;
@@ -31,6 +33,7 @@ using spec::kMaxPathBytes;
 using spec::kMaxProgramMaps;
 using spec::kMaxRecordData;
 using spec::kMaxRecordsAtOnce;
+using spec::kMaxRegisteredTypes;
 using spec::kMaxSubprograms;
 using spec::kMaxTestBytes;
 using spec::kMaxTestOutputBytes;

@@ -54,6 +54,10 @@ struct Call {
     }
 };
 
+/// Checks that the caller is the context's own user or root.
+/// Errors: NoPermission - says that it may not `what` ("load images into") the context.
+Result<void> check_owner(const Call& call, std::string_view what);
+
 // The handlers, by overload; each in the file of its kind of object.
 #define EBPF_OPERATION(name, number, pace, text, request, reply) \
     Result<protocol::name##Reply> carry_out(Call& call, const protocol::name##Request& message);

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "platform/interface.hpp"
+#include "runtime/provider.hpp"
 #include "service/call.hpp"
 
 namespace ebpf::service {
@@ -29,6 +30,22 @@ Result<std::uint32_t> ifindex_of(const protocol::LinkCreateRequest& message) {
     return *index;
 }
 
+/// The attach type of the hook that is named, or else the one that is numbered.
+Result<std::uint32_t> attach_type_of(const Call& call, const protocol::LinkCreateRequest& message,
+                                     const ProgramObject& program) {
+    if (message.hook.empty()) return message.attach_type;
+    if (message.attach_type != 0)
+        return fail(Status::InvalidArgument, "a hook is given both by name and by attach type");
+    const auto hook = call.context().find_hook(message.hook.c_str());
+    if (!hook) return fail(hook.error(), fmt::format("there is no hook '{}'", message.hook));
+    if (hook->program_type != static_cast<std::uint32_t>(program.type())) {
+        return fail(Status::InvalidArgument,
+                    fmt::format("program {} '{}' is of another type than hook '{}' runs", program.id(),
+                                program.name(), message.hook));
+    }
+    return hook->attach_type;
+}
+
 }  // namespace
 
 Result<protocol::LinkCreateReply> carry_out(Call& call, const protocol::LinkCreateRequest& message) {
@@ -36,7 +53,7 @@ Result<protocol::LinkCreateReply> carry_out(Call& call, const protocol::LinkCrea
     ebpf_attach_request request{};
     request.version = EBPF_HOOK_ABI_VERSION;
     request.size = sizeof(request);
-    request.attach_type = message.attach_type;
+    EBPF_TRY(request.attach_type, attach_type_of(call, message, *program));
     request.flags = message.flags;
     EBPF_TRY(request.ifindex, ifindex_of(message));
     std::array<char, kReasonBytes> reason{};

@@ -24,6 +24,13 @@ using runtime::Ref;
 
 using Maps = std::vector<Ref<MapObject>>;
 
+/// A program on its way, with what it refers to.
+struct Offer {
+    const protocol::ProgramLoadRequest& message;
+    Maps maps;
+    ProgramTypeRef registered;  ///< nullptr: its type is in the tables
+};
+
 /// What the verdict may rely on about a map. Contents count only if neither requests nor programs can change
 /// them.
 Result<verifier::MapInfo> describe_map(MapObject& map) {
@@ -42,29 +49,28 @@ Result<verifier::MapInfo> describe_map(MapObject& map) {
 }
 
 /// Step `bind`: the request that the verdict will be tied to.
-Result<verifier::Request> bind_request(const Call& call, const protocol::ProgramLoadRequest& message,
-                                       const Maps& maps) {
+Result<verifier::Request> bind_request(const Call& call, const Offer& offer) {
+    const protocol::ProgramLoadRequest& message = offer.message;
     verifier::Request request;
     request.program_name = message.name;
     request.type = static_cast<spec::ProgramType>(message.type);
-    if (const ProgramType* registered = call.service.program_types().find(message.type))
-        request.registered = {registered->info};
+    if (offer.registered) request.registered = {offer.registered->info};
+    request.groups = call.service.groups();
     request.attach_type = message.attach_type;
     request.is_gpl = object::is_gpl_compatible(message.licence);
     request.memory_length = message.memory_length;
     request.bytecode = message.bytecode;
     request.lines = message.lines;
     request.subprograms = message.subprograms;
-    for (const auto& map : maps) {
+    for (const auto& map : offer.maps) {
         EBPF_TRY(auto info, describe_map(*map));
         request.maps.push_back(std::move(info));
     }
     return request;
 }
 
-std::span<const engine::HelperBinding> helpers_of(const Call& call, spec::ProgramType type) {
-    const ProgramType* registered = call.service.program_types().find(static_cast<std::uint32_t>(type));
-    return registered == nullptr ? helpers::bindings() : std::span(registered->helpers);
+std::span<const engine::HelperBinding> helpers_of(const Offer& offer) {
+    return offer.registered ? std::span(offer.registered->helpers) : helpers::bindings();
 }
 
 /// Step `lower`.
@@ -88,23 +94,22 @@ struct Made {
 
 /// Steps `lower` and `compile`.
 Result<Made> make_image(Call& call, const verifier::Request& request, const verifier::Report& report,
-                        const Maps& maps, spec::Engine engine) {
+                        const Offer& offer) {
     auto code = isa::decode(request.bytecode, request.groups);
     if (!code) return std::unexpected(isa::to_error(code.error()));
     EBPF_TRY_VOID(lower_to_host(*code, request, report));
-    auto bindings = bindings_of(maps);
+    auto bindings = bindings_of(offer.maps);
     CompileInput input{.code = *code,
                        .accesses = report.accesses,
-                       .bindings = {bindings, helpers_of(call, request.type)},
-                       .engine = engine,
+                       .bindings = {bindings, helpers_of(offer)},
+                       .engine = static_cast<spec::Engine>(offer.message.engine),
                        .policy = call.service.code_policy()};
     const bool is_climber = starts_on_interpreter(input) && has_way_up(call.service);
     if (is_climber) input.engine = spec::Engine::Interpreter;
     EBPF_TRY(auto compiled, compile(input));
     Made made{std::move(compiled), {}};
     if (is_climber)
-        made.climber = Climber{
-            {}, *std::move(code), report.accesses, std::move(bindings), helpers_of(call, request.type)};
+        made.climber = Climber{{}, *std::move(code), report.accesses, std::move(bindings), helpers_of(offer)};
     return made;
 }
 
@@ -116,23 +121,30 @@ runtime::ChainPlace place_of(const protocol::ProgramLoadRequest& message) {
     return place;
 }
 
+/// What programs of a registered type call stays as long as they do.
+runtime::Dependency dependency_on(const ProgramTypeRef& type) {
+    if (!type) return {};
+    return {new ProgramTypeRef(type), [](void* held) noexcept { delete static_cast<ProgramTypeRef*>(held); }};
+}
+
 /// Step `publish`.
 Result<Ref<runtime::ProgramObject>> publish(Call& call, const verifier::Request& request, Compiled compiled,
-                                            const Maps& maps, const runtime::ChainPlace& place) {
+                                            const Offer& offer) {
     runtime::ProgramDefinition definition;
     definition.name = request.program_name.c_str();
     definition.type = request.type;
     definition.attach_type = request.attach_type;
-    definition.image = compiled.image.release();
-    definition.maps = maps;
+    definition.maps = offer.maps;
     definition.bytecode = request.bytecode;
     const auto tag = protocol::program_tag(request.bytecode);
     static_assert(sizeof(tag) == sizeof(definition.tag));
     std::memcpy(definition.tag, tag.data(), sizeof(definition.tag));
     definition.memory_length = request.memory_length;
-    definition.place = place;
+    definition.place = place_of(offer.message);
     definition.is_gpl_compatible = request.is_gpl;
     definition.creator_uid = call.caller.uid;
+    definition.dependency = dependency_on(offer.registered);
+    definition.image = compiled.image.release();
     auto program = call.context().add_program(definition);
     if (!program) return fail_with(program.error(), "publishing");
     call.service.sweep_notes();
@@ -142,31 +154,30 @@ Result<Ref<runtime::ProgramObject>> publish(Call& call, const verifier::Request&
 }
 
 /// The same for a program whose code comes with it.
-Result<Loaded> load_with_image(Call& call, const verifier::Request& request,
-                               const protocol::ProgramLoadRequest& message, const Maps& maps) {
+Result<Loaded> load_with_image(Call& call, const verifier::Request& request, const Offer& offer) {
     if (!request.registered.empty()) {
         return fail(Status::NotSupported,
                     fmt::format("engine native: programs of type '{}', which a provider has "
                                 "registered, cannot be native images yet",
                                 request.registered.front().name));
     }
-    const auto bindings = bindings_of(maps);
-    EBPF_TRY(auto native, load_native(call, request, message.image, {bindings, helpers::bindings()}));
+    const auto bindings = bindings_of(offer.maps);
+    EBPF_TRY(auto native, load_native(call, request, offer.message.image, {bindings, helpers::bindings()}));
     if (native.report.verdict != verifier::Verdict::Accept) return Loaded{std::move(native.report), {}};
-    EBPF_TRY(auto program, publish(call, request, {std::move(native.image), {}}, maps, place_of(message)));
+    EBPF_TRY(auto program, publish(call, request, {std::move(native.image), {}}, offer));
     return Loaded{std::move(native.report), std::move(program)};
 }
 
-Result<Loaded> load_bound(Call& call, const protocol::ProgramLoadRequest& message, const Maps& maps) {
-    EBPF_TRY(auto request, bind_request(call, message, maps));
-    request.groups = call.service.groups();
-    const auto engine = static_cast<spec::Engine>(message.engine);
-    if (engine == spec::Engine::Native) return load_with_image(call, request, message, maps);
-    if (!message.image.empty()) return fail(Status::InvalidArgument, "an image is for engine native only");
+Result<Loaded> load_bound(Call& call, const Offer& offer) {
+    EBPF_TRY(const auto request, bind_request(call, offer));
+    const auto engine = static_cast<spec::Engine>(offer.message.engine);
+    if (engine == spec::Engine::Native) return load_with_image(call, request, offer);
+    if (!offer.message.image.empty())
+        return fail(Status::InvalidArgument, "an image is for engine native only");
     EBPF_TRY(auto report, verify_checked(call.service.verifier(), request));
     if (report.verdict != verifier::Verdict::Accept) return Loaded{std::move(report), {}};
-    EBPF_TRY(auto made, make_image(call, request, report, maps, engine));
-    EBPF_TRY(auto program, publish(call, request, std::move(made.compiled), maps, place_of(message)));
+    EBPF_TRY(auto made, make_image(call, request, report, offer));
+    EBPF_TRY(auto program, publish(call, request, std::move(made.compiled), offer));
     if (made.climber) {
         made.climber->program = program;
         move_up_later(call.service, *std::move(made.climber));
@@ -189,19 +200,18 @@ Result<verifier::Report> verify_checked(VerifierRunner& runner, const verifier::
 }
 
 Result<Loaded> load_program(Call& call, const protocol::ProgramLoadRequest& message) {
-    if (spec::find_program_type(message.type) == nullptr &&
-        call.service.program_types().find(message.type) == nullptr)
+    Offer offer{message, {}, call.service.program_types().find(message.type)};
+    if (spec::find_program_type(message.type) == nullptr && !offer.registered)
         return fail(Status::NotSupported,
                     fmt::format("program '{}': type {} is unknown", message.name, message.type));
     if (spec::find_engine(message.engine) == nullptr)
         return fail(Status::NotSupported,
                     fmt::format("program '{}': engine {} is unknown", message.name, message.engine));
-    Maps maps;
     for (const protocol::HandleIndex index : message.maps) {
         EBPF_TRY(auto map, call.object_as<MapObject>("maps", index));
-        maps.push_back(std::move(map));
+        offer.maps.push_back(std::move(map));
     }
-    auto loaded = load_bound(call, message, maps);
+    auto loaded = load_bound(call, offer);
     if (!loaded)
         return std::unexpected(std::move(loaded).error().in(fmt::format("program '{}'", message.name)));
     return loaded;

@@ -8,19 +8,13 @@
 #include "base/try.hpp"
 #include "native/identity.hpp"
 #include "native/load.hpp"
-#include "platform/user.hpp"
 #include "service/load.hpp"
 
 namespace ebpf::service {
 namespace {
 
 Result<void> check_caller(const Call& call) {
-    const std::uint32_t owner = platform::user_id();
-    if (call.caller.uid != owner && call.caller.uid != 0) {
-        return fail(Status::NoPermission,
-                    fmt::format("user {} may not load native images into a context of user {}",
-                                call.caller.uid, owner));
-    }
+    EBPF_TRY_VOID(check_owner(call, "load native images into"));
     if (call.service.code_policy().is_code_integrity_enforced)
         return fail(Status::NoPermission,
                     "code integrity is enforced in this context, and the image is not signed");

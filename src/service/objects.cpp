@@ -59,7 +59,13 @@ std::uint64_t wall_clock_seconds(std::uint64_t created_ns) {
     return (platform::realtime_ns() - (platform::monotonic_ns() - created_ns)) / kNsPerSecond;
 }
 
-protocol::ProgramDetails describe(const Call&, const ProgramObject& program) {
+/// The name of a program type of the tables, or of one that a provider registered.
+std::string type_name(const Call& call, std::uint32_t type) {
+    if (const auto* row = spec::find_program_type(type)) return row->name;
+    return call.service.program_types().name_of(type);
+}
+
+protocol::ProgramDetails describe(const Call& call, const ProgramObject& program) {
     protocol::ProgramDetails details;
     details.id = program.id();
     details.type = static_cast<std::uint32_t>(program.type());
@@ -78,11 +84,16 @@ protocol::ProgramDetails describe(const Call&, const ProgramObject& program) {
     details.bytecode_bytes = static_cast<std::uint32_t>(program.bytecode().size());
     for (const std::uint8_t byte : program.tag()) details.tag.push_back(std::byte{byte});
     details.name = program.name();
+    details.type_name = type_name(call, details.type);
+    details.is_type_gone =
+        spec::find_program_type(details.type) == nullptr && !call.service.program_types().find(details.type)
+            ? 1
+            : 0;
     for (const MapObject* map : program.maps()) details.maps.push_back({map->id()});
     return details;
 }
 
-protocol::LinkDetails describe(const Call&, LinkObject& link) {
+protocol::LinkDetails describe(const Call& call, LinkObject& link) {
     protocol::LinkDetails details;
     details.id = link.id();
     details.attach_type = link.request().attach_type;
@@ -102,6 +113,7 @@ protocol::LinkDetails describe(const Call&, LinkObject& link) {
     if (const auto program = link.program()) {
         details.program_id = program->id();
         details.program_type = static_cast<std::uint32_t>(program->type());
+        details.type_name = type_name(call, details.program_type);
     }
     const bool is_at_interface = details.program_type == static_cast<std::uint32_t>(spec::ProgramType::Xdp);
     if (details.ifindex != 0 && is_at_interface)

@@ -10,6 +10,7 @@
 #include "base/try.hpp"
 #include "helpers/helpers.hpp"
 #include "spec/catalogue.hpp"
+#include "spec/operations.hpp"
 
 namespace ebpf::service {
 namespace {
@@ -109,9 +110,10 @@ Result<void> check_sizes(const ebpf_program_type& type) {
     }
     const bool is_complete = (type.fields != nullptr || type.field_count == 0) &&
                              (type.helpers != nullptr || type.helper_count == 0);
-    if (!is_complete || type.reserved != 0)
+    if (!is_complete) return fail(Status::InvalidArgument, "fields or helpers are counted and missing");
+    if ((type.flags & ~EBPF_PROGRAM_TYPE_TEST_RUNS) != 0)
         return fail(Status::InvalidArgument,
-                    "fields or helpers are counted and missing, or `reserved` is set");
+                    fmt::format("flags {:#x} of the program type are unknown", type.flags));
     if (type.field_count > spec::kMaxRegisteredFields || type.helper_count > spec::kMaxRegisteredHelpers) {
         return fail(Status::TooBig,
                     fmt::format("{} fields and {} helpers, at most {} and {} are possible", type.field_count,
@@ -125,16 +127,47 @@ engine::HelperFunction callable(ebpf_helper_function function) {
     return reinterpret_cast<engine::HelperFunction>(reinterpret_cast<std::uintptr_t>(function));
 }
 
-constexpr std::size_t kMaxSectionBytes = 63;
+constexpr std::size_t kMaxLabelBytes = 63;
 
-/// Names with a slash in them, "service/hook", are fine.
-bool is_section_name(std::string_view name) {
-    const auto is_part = [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
-               c == '-' || c == '/';
+/// Whether both are one type, for programs that were verified against one of them and call its helpers.
+bool are_same(const ProgramType& one, const ProgramType& other) {
+    const auto is_same_helper = [](const engine::HelperBinding& a, const engine::HelperBinding& b) {
+        return a.id == b.id && a.function == b.function;
     };
-    return !name.empty() && name.size() <= kMaxSectionBytes && name.front() != '/' &&
-           std::ranges::all_of(name, is_part);
+    return one.info == other.info && one.section == other.section &&
+           one.has_test_runs == other.has_test_runs &&
+           std::ranges::equal(one.helpers, other.helpers, is_same_helper);
+}
+
+bool selects(const std::string& pattern, std::string_view section) {
+    const spec::SectionSpec row{.pattern = pattern.c_str(), .type = {}, .attach_type = 0};
+    return spec::find_section(section, {&row, 1}) != nullptr;
+}
+
+/// The section name that a pattern "name+" is made of.
+std::string_view base_of(const std::string& pattern) {
+    return std::string_view(pattern).substr(0, pattern.size() - 1);
+}
+
+Result<ProgramType> read_whole(const ebpf_program_type& type, std::shared_ptr<void> library) {
+    ProgramType made;
+    EBPF_TRY(made.info, read_program_type(type));
+    const std::string section = type.section == nullptr ? made.info.name : std::string(type.section);
+    if (!is_name(section))
+        return fail(Status::InvalidArgument,
+                    fmt::format("'{}' cannot be a section name of programs", section));
+    if (spec::find_section(section) != nullptr)
+        return fail(Status::InvalidArgument,
+                    fmt::format("section '{}' is that of a built-in program type", section));
+    made.section = section + "+";
+    made.has_test_runs = (type.flags & EBPF_PROGRAM_TYPE_TEST_RUNS) != 0;
+    const auto builtin = helpers::bindings();
+    made.helpers.assign(builtin.begin(), builtin.end());
+    for (const ebpf_helper& helper : std::span(type.helpers, type.helper_count))
+        made.helpers.push_back(
+            {.id = helper.id, .function = callable(helper.function), .is_tail_call = false});
+    made.library = std::move(library);
+    return made;
 }
 
 }  // namespace
@@ -160,58 +193,90 @@ Result<verifier::RegisteredTypeInfo> read_program_type(const ebpf_program_type& 
     return info;
 }
 
-Result<const ProgramType*> ProgramTypes::add(const ebpf_program_type& type, runtime::Context& context) {
-    ProgramType made;
-    EBPF_TRY(made.info, read_program_type(type));
-    const std::string section = type.section == nullptr ? made.info.name : std::string(type.section);
-    if (!is_section_name(section))
-        return fail(Status::InvalidArgument,
-                    fmt::format("'{}' cannot be a section name of programs", section));
-    made.section = section + "+";
-    const auto builtin = helpers::bindings();
-    made.helpers.assign(builtin.begin(), builtin.end());
-    for (const ebpf_helper& helper : std::span(type.helpers, type.helper_count))
-        made.helpers.push_back(
-            {.id = helper.id, .function = callable(helper.function), .is_tail_call = false});
-
-    const std::lock_guard guard(mutex_);
-    for (const ProgramType& other : types_) {
-        if (other.info.name == made.info.name)
-            return fail(Status::AlreadyExists,
-                        fmt::format("program type '{}' exists already", made.info.name));
-        const spec::SectionSpec mine{.pattern = made.section.c_str(), .type = {}, .attach_type = 0};
-        const spec::SectionSpec theirs{.pattern = other.section.c_str(), .type = {}, .attach_type = 0};
-        const std::string_view their_name =
-            std::string_view(other.section).substr(0, other.section.size() - 1);
-        if (spec::find_section(section, {&theirs, 1}) != nullptr ||
-            spec::find_section(their_name, {&mine, 1}) != nullptr)
-            return fail(Status::AlreadyExists,
-                        fmt::format("section '{}' is that of program type '{}'", section, other.info.name));
-    }
-    if (spec::find_section(section) != nullptr)
-        return fail(Status::InvalidArgument,
-                    fmt::format("section '{}' is that of a built-in program type", section));
-    const auto number = context.add_program_type();
-    if (!number) return fail(number.error(), fmt::format("program type '{}'", made.info.name));
-    made.number = *number;
-    types_.push_back(std::move(made));
-    return &types_.back();
+bool is_name(std::string_view text) {
+    const auto is_part = [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+               c == '-' || c == '/';
+    };
+    return !text.empty() && text.size() <= kMaxLabelBytes && text.front() != '/' &&
+           std::ranges::all_of(text, is_part);
 }
 
-const ProgramType* ProgramTypes::find(std::uint32_t number) const {
-    const std::lock_guard guard(mutex_);
-    for (const ProgramType& type : types_) {
-        if (number == static_cast<std::uint32_t>(type.number)) return &type;
-    }
-    return nullptr;
+ProgramTypes::Entry* ProgramTypes::find_entry(std::string_view name) {
+    const auto found = std::ranges::find(entries_, name, &Entry::name);
+    return found == entries_.end() ? nullptr : &*found;
 }
 
-std::vector<spec::SectionSpec> ProgramTypes::sections() const {
+Result<void> ProgramTypes::check_section(const ProgramType& type) const {
+    for (const Entry& entry : entries_) {
+        if (!entry.registered) continue;
+        const std::string& other = entry.registered->section;
+        if (selects(other, base_of(type.section)) || selects(type.section, base_of(other)))
+            return fail(Status::AlreadyExists, fmt::format("section '{}' is that of program type '{}'",
+                                                           base_of(type.section), entry.name));
+    }
+    return {};
+}
+
+Result<ProgramTypeRef> ProgramTypes::add(const ebpf_program_type& type, runtime::Context& context,
+                                         std::shared_ptr<void> library) {
+    EBPF_TRY(ProgramType made, read_whole(type, std::move(library)));
     const std::lock_guard guard(mutex_);
-    std::vector<spec::SectionSpec> rows;
-    for (const ProgramType& type : types_)
-        rows.push_back({.pattern = type.section.c_str(), .type = type.number, .attach_type = 0});
-    return rows;
+    Entry* entry = find_entry(made.info.name);
+    if (entry != nullptr && entry->registered)
+        return fail(Status::AlreadyExists, fmt::format("program type '{}' exists already", made.info.name));
+    EBPF_TRY_VOID(check_section(made));
+    if (entry == nullptr) {
+        if (entries_.size() == spec::kMaxRegisteredTypes)
+            return fail(Status::LimitExceeded, fmt::format("program type '{}': there were {} already",
+                                                           made.info.name, entries_.size()));
+        entries_.reserve(entries_.size() + 1);
+        const auto number = context.add_program_type();
+        if (!number) return fail(number.error(), fmt::format("program type '{}'", made.info.name));
+        entry = &entries_.emplace_back(Entry{made.info.name, *number, nullptr, {}});
+    }
+    if (ProgramTypeRef last = entry->last.lock()) {
+        if (!are_same(made, *last)) {
+            return fail(Status::Busy,
+                        fmt::format("program type '{}': programs are loaded of another one with "
+                                    "the name, whose description or helpers differ",
+                                    made.info.name));
+        }
+        entry->registered = std::move(last);
+    } else {
+        made.number = entry->number;
+        entry->registered = std::make_shared<const ProgramType>(std::move(made));
+        entry->last = entry->registered;
+    }
+    return entry->registered;
+}
+
+void ProgramTypes::remove(const ProgramType& type) {
+    ProgramTypeRef gone;  // let go outside the lock: it may be the last reference
+    const std::lock_guard guard(mutex_);
+    Entry* const entry = find_entry(type.info.name);
+    if (entry != nullptr && entry->registered.get() == &type) gone = std::move(entry->registered);
+}
+
+ProgramTypeRef ProgramTypes::find(std::uint32_t number) const {
+    const std::lock_guard guard(mutex_);
+    const auto found = std::ranges::find(entries_, static_cast<spec::ProgramType>(number), &Entry::number);
+    return found == entries_.end() ? nullptr : found->registered;
+}
+
+std::string ProgramTypes::name_of(std::uint32_t number) const {
+    const std::lock_guard guard(mutex_);
+    const auto found = std::ranges::find(entries_, static_cast<spec::ProgramType>(number), &Entry::number);
+    return found == entries_.end() ? std::string() : found->name;
+}
+
+std::vector<ProgramTypeRef> ProgramTypes::all() const {
+    const std::lock_guard guard(mutex_);
+    std::vector<ProgramTypeRef> types;
+    for (const Entry& entry : entries_) {
+        if (entry.registered) types.push_back(entry.registered);
+    }
+    return types;
 }
 
 }  // namespace ebpf::service

@@ -26,10 +26,8 @@ Result<protocol::ProgramVerifyReply> carry_out(Call& call, const protocol::Progr
     request.limits.path_budget = std::min(request.limits.path_budget, most.path_budget);
     request.wants_invariants = false;
     request.groups.bits &= call.service.groups().bits;
-    if (const ProgramType* registered =
-            call.service.program_types().find(static_cast<std::uint32_t>(request.type))) {
-        request.registered = {registered->info};
-    }
+    const auto registered = call.service.program_types().find(static_cast<std::uint32_t>(request.type));
+    if (registered) request.registered = {registered->info};
     protocol::ProgramVerifyReply reply;
     EBPF_TRY(reply.report, verify_checked(call.service.verifier(), request));
     return reply;

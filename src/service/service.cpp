@@ -4,6 +4,7 @@
 
 #include <variant>
 
+#include "platform/user.hpp"
 #include "service/call.hpp"
 
 namespace ebpf::service {
@@ -44,6 +45,13 @@ Result<ObjectRef> Call::object(const char* field, protocol::HandleIndex index) c
     return handles[index];
 }
 
+Result<void> check_owner(const Call& call, std::string_view what) {
+    const std::uint32_t owner = platform::user_id();
+    if (call.caller.uid == owner || call.caller.uid == 0) return {};
+    return fail(Status::NoPermission,
+                fmt::format("user {} may not {} a context of user {}", call.caller.uid, what, owner));
+}
+
 Result<std::unique_ptr<Service>> Service::create(const ServiceOptions& options) {
     auto context = runtime::Context::create(options.context);
     if (!context) return fail_with(context.error(), "cannot create an execution context");
@@ -52,7 +60,18 @@ Result<std::unique_ptr<Service>> Service::create(const ServiceOptions& options) 
 
 Service::~Service() {
     background_.reset();  // its jobs hold references
+    extensions_.reset();
     runtime::Context::destroy(context_);
+}
+
+Result<std::string> Service::load_extension(const std::string& path) {
+    if (code_policy_.is_code_integrity_enforced) {
+        return fail(
+            Status::NoPermission,
+            fmt::format("{}: code integrity is enforced in this context, and extensions are not signed",
+                        path));
+    }
+    return extensions_->load(path);
 }
 
 WorkerPool& Service::background() {

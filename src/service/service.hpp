@@ -8,12 +8,14 @@
 #include <mutex>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "base/error.hpp"
 #include "protocol/messages.hpp"
 #include "runtime/context.hpp"
 #include "service/code_policy.hpp"
+#include "service/extensions.hpp"
 #include "service/notes.hpp"
 #include "service/process_trees.hpp"
 #include "service/program_types.hpp"
@@ -69,6 +71,10 @@ class Service {
     [[nodiscard]] const CodePolicy& code_policy() const { return code_policy_; }
     [[nodiscard]] spec::GroupSet groups() const { return groups_; }
     [[nodiscard]] ProcessTrees* trees() const { return trees_; }
+    [[nodiscard]] Extensions& extensions() { return *extensions_; }
+    /// Loads the extension in a file, and returns its name. Errors: NoPermission - code integrity is
+    /// enforced; those of Extensions::load().
+    Result<std::string> load_extension(const std::string& path);
     /// Forgets notes of objects that are gone.
     void sweep_notes();
     /// One thread for work that nobody waits for, started when it is first asked for.
@@ -80,7 +86,9 @@ class Service {
           verifier_(options.verifier),
           code_policy_(options.code_policy),
           groups_(options.groups),
-          trees_(options.trees) {}
+          trees_(options.trees) {
+        extensions_.emplace(context, program_types_);
+    }
 
     runtime::Context* context_;
     VerifierRunner* verifier_;
@@ -89,6 +97,7 @@ class Service {
     ProcessTrees* trees_;
     Notes notes_;
     ProgramTypes program_types_;
+    std::optional<Extensions> extensions_;  // end before the context
     std::once_flag has_background_;
     std::optional<WorkerPool> background_;
 };

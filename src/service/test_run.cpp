@@ -116,8 +116,75 @@ Result<Outcome> run_memory(Call& call, ProgramObject& program, std::uint32_t rep
     return outcome;
 }
 
+/// A context structure of a registered type: all is 0 but the ends of the data.
+class OwnContext {
+  public:
+    explicit OwnContext(const verifier::RegisteredTypeInfo& info)
+        : info_(info), words_(info.context_bytes / sizeof(std::uint64_t) + 1) {}
+
+    [[nodiscard]] void* address() { return words_.data(); }
+    [[nodiscard]] bool has_data() const { return find(spec::FieldMeaning::PacketStart) != nullptr; }
+    void set_data(std::span<std::byte> data) {
+        put(spec::FieldMeaning::PacketStart, data.data());
+        put(spec::FieldMeaning::PacketEnd, data.data() + data.size());
+    }
+    /// What lies between the ends now: helpers may have moved them.
+    [[nodiscard]] Result<std::vector<std::byte>> data() const {
+        const std::byte* const start = get(spec::FieldMeaning::PacketStart);
+        const std::byte* const end = get(spec::FieldMeaning::PacketEnd);
+        if (end < start || static_cast<std::size_t>(end - start) > spec::kMaxTestOutputBytes)
+            return fail(Status::TooBig,
+                        fmt::format("the run left data of more than {} bytes", spec::kMaxTestOutputBytes));
+        return std::vector<std::byte>(start, end);
+    }
+
+  private:
+    [[nodiscard]] const verifier::FieldInfo* find(spec::FieldMeaning meaning) const {
+        const auto field = std::ranges::find(info_.fields, meaning, &verifier::FieldInfo::meaning);
+        return field == info_.fields.end() ? nullptr : &*field;
+    }
+    void put(spec::FieldMeaning meaning, std::byte* value) {
+        std::memcpy(std::as_writable_bytes(std::span(words_)).data() + find(meaning)->offset, &value,
+                    sizeof(value));
+    }
+    [[nodiscard]] const std::byte* get(spec::FieldMeaning meaning) const {
+        const std::byte* value = nullptr;
+        std::memcpy(&value, std::as_bytes(std::span(words_)).data() + find(meaning)->offset, sizeof(value));
+        return value;
+    }
+
+    const verifier::RegisteredTypeInfo& info_;
+    std::vector<std::uint64_t> words_;
+};
+
+Result<Outcome> run_registered(Call& call, ProgramObject& program, std::uint32_t repeat,
+                               std::vector<std::byte>& data) {
+    const auto number = static_cast<std::uint32_t>(program.type());
+    const ProgramTypeRef type = call.service.program_types().find(number);
+    if (!type || !type->has_test_runs) {
+        return fail(Status::NotSupported,
+                    fmt::format("program type '{}' {}", call.service.program_types().name_of(number),
+                                type ? "does not provide for test runs" : "belongs to no loaded extension"));
+    }
+    OwnContext context(type->info);
+    if (!context.has_data()) {
+        if (!data.empty())
+            return fail(Status::InvalidArgument,
+                        fmt::format("struct {} has no data: none can be given", type->info.context));
+        return run_repeated(call, program, context.address(), 0, repeat);
+    }
+    std::vector<std::byte> buffer(data.size() + 1);  // an address also of no bytes
+    std::ranges::copy(data, buffer.begin());
+    context.set_data(std::span(buffer).first(data.size()));
+    EBPF_TRY(const Outcome outcome, run_repeated(call, program, context.address(), 0, repeat));
+    EBPF_TRY(data, context.data());
+    return outcome;
+}
+
 Result<Outcome> run_as_type(Call& call, ProgramObject& program, std::uint32_t repeat,
                             std::vector<std::byte>& data) {
+    if (spec::find_program_type(static_cast<std::uint32_t>(program.type())) == nullptr)
+        return run_registered(call, program, repeat, data);
     switch (program.type()) {
         case spec::ProgramType::Xdp:
             return run_xdp(call, program, repeat, data);

@@ -9,7 +9,7 @@
 
 namespace ebpf::spec {
 
-inline constexpr std::uint32_t kProtocolVersion = 6;
+inline constexpr std::uint32_t kProtocolVersion = 7;
 
 // Limits of messages; a message beyond them is refused before it is interpreted.
 inline constexpr std::size_t kMaxMessageBytes = std::size_t{32} << 20U;
@@ -32,6 +32,9 @@ inline constexpr std::size_t kMaxNameBytes = 127;
 inline constexpr std::size_t kMaxPathBytes = 255;
 inline constexpr std::size_t kMaxInterfaceBytes = 15;
 inline constexpr std::size_t kMaxTreePrograms = 64;
+inline constexpr std::size_t kMaxExtensions = 64;
+inline constexpr std::size_t kMaxExtensionParts = 64;     ///< program types, and hooks, of an extension
+inline constexpr std::size_t kMaxRegisteredTypes = 1024;  ///< of a context
 
 enum class Operation : std::uint32_t {
 #define EBPF_OPERATION(name, number, pace, text, request, reply) name = number,

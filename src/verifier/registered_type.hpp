@@ -18,6 +18,8 @@ struct FieldInfo {
     std::uint32_t size = 0;
     spec::FieldPermission permission = spec::FieldPermission::Read;
     spec::FieldMeaning meaning = spec::FieldMeaning::Plain;
+
+    bool operator==(const FieldInfo&) const = default;
 };
 
 /// A helper of the type; see spec::HelperSpec.
@@ -27,6 +29,8 @@ struct HelperInfo {
     spec::ReturnKind returns = spec::ReturnKind::Scalar;
     std::array<spec::ArgKind, 5> arguments{};
     bool moves_packet = false;
+
+    bool operator==(const HelperInfo&) const = default;
 };
 
 /// All that verdicts about programs of the type depend on.
@@ -39,6 +43,8 @@ struct RegisteredTypeInfo {
     bool may_write_packet = false;
     std::vector<FieldInfo> fields;
     std::vector<HelperInfo> helpers;
+
+    bool operator==(const RegisteredTypeInfo&) const = default;
 };
 
 /// Returns why no program can be verified against `info`, or an empty text: what is not understood, overlaps,

@@ -101,6 +101,7 @@ Result<void> run_daemon(const DaemonOptions& options) {
     service_options.trees = options.trees;
     EBPF_TRY(const auto service, Service::create(service_options));
     EBPF_TRY_VOID(register_providers(service->context(), options));
+    for (const std::string& path : options.extensions) EBPF_TRY_VOID(service->load_extension(path));
     EBPF_TRY(Listener listener, Listener::open(options.socket));
     EBPF_TRY(auto loop, EventLoop::create(*service, listener, signals.number(), trace.reader.number()));
     if (options.on_ready) options.on_ready();

@@ -18,6 +18,7 @@ struct DaemonOptions {
     std::string socket;                                ///< path to listen at
     std::string verifier;                              ///< path of the program ebpf-verifier
     std::vector<const ebpf_hook_provider*> providers;  ///< must outlive the daemon
+    std::vector<std::string> extensions{};             ///< paths of files with extensions
     CodePolicy code_policy{};
     spec::GroupSet groups = spec::kAllGroups;  ///< conformance groups that programs may need
     ProcessTrees* trees = nullptr;             ///< nullptr: none are taken; must outlive the daemon
@@ -25,7 +26,8 @@ struct DaemonOptions {
 };
 
 /// Serves until SIGTERM or SIGINT arrives; then detaches every link, frees everything and removes the socket.
-/// Errors: those of Listener::open(); Environment, OutOfMemory; those of registering the providers.
+/// Errors: those of Listener::open(); Environment, OutOfMemory; those of registering the providers
+/// and of loading the extensions.
 /// Requires: called on the main thread before others are started (signals are blocked for all).
 Result<void> run_daemon(const DaemonOptions& options);
 

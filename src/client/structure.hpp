@@ -8,7 +8,7 @@
 #include "base/error.hpp"
 #include "verifier/registered_type.hpp"
 
-namespace ebpf::embedding {
+namespace ebpf::client {
 
 /// Compares the structure of the type's context in an object's BTF (which may be empty) with its description:
 /// members of the same name must lie at the same place. A help, no protection: the verifier knows offsets
@@ -16,4 +16,4 @@ namespace ebpf::embedding {
 /// Errors: VersionMismatch - names structure and field; Malformed - the BTF.
 Result<void> check_structure(std::span<const std::byte> types, const verifier::RegisteredTypeInfo& info);
 
-}  // namespace ebpf::embedding
+}  // namespace ebpf::client

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "embedding/structure.hpp"
+#include "client/structure.hpp"
 
 #include <fmt/format.h>
 
@@ -8,7 +8,7 @@
 #include "base/try.hpp"
 #include "btf/types.hpp"
 
-namespace ebpf::embedding {
+namespace ebpf::client {
 namespace {
 
 Result<void> check_member(const btf::Types& types, const btf::Member& member,
@@ -42,4 +42,4 @@ Result<void> check_structure(std::span<const std::byte> bytes, const verifier::R
     return {};
 }
 
-}  // namespace ebpf::embedding
+}  // namespace ebpf::client
