@@ -343,10 +343,12 @@ TEST_F(DaemonTest, RefusesBrokenMessages) {
 TEST_F(DaemonTest, OneThatTakesTooMuchMemoryLosesItsConnectionOnly) {
     constexpr rlim_t kPage = 4096;
     constexpr rlim_t kMore = rlim_t{16} << 20U;
+    const auto other = connect();
+    Client client(*other);
+    ASSERT_TRUE(client.ids(ObjectKind::Map)) << "once it answers, all its threads have their stacks";
     rlim_t pages = 0;
     std::ifstream("/proc/" + std::to_string(pid_) + "/statm") >> pages;
     ASSERT_NE(pages, 0U);
-    const auto other = connect();
     const rlimit limit{pages * kPage + kMore, RLIM_INFINITY};
     ASSERT_EQ(prlimit(pid_, RLIMIT_AS, &limit, nullptr), 0);
 
@@ -360,7 +362,6 @@ TEST_F(DaemonTest, OneThatTakesTooMuchMemoryLosesItsConnectionOnly) {
     EXPECT_FALSE(platform::send_all(raw.number(), frame, {}) &&
                  platform::receive_all(raw.number(), {&answer, 1}, none));
 
-    Client client(*other);
     EXPECT_TRUE(client.create_map(map_spec(), {}));
 }
 #endif
