@@ -143,14 +143,13 @@ class OwnContext {
         const auto field = std::ranges::find(info_.fields, meaning, &verifier::FieldInfo::meaning);
         return field == info_.fields.end() ? nullptr : &*field;
     }
+    // verifier::fault_of() sees to it that such a field is an aligned word.
     void put(spec::FieldMeaning meaning, std::byte* value) {
-        std::memcpy(std::as_writable_bytes(std::span(words_)).data() + find(meaning)->offset, &value,
-                    sizeof(value));
+        words_[find(meaning)->offset / sizeof(std::uint64_t)] = reinterpret_cast<std::uintptr_t>(value);
     }
     [[nodiscard]] const std::byte* get(spec::FieldMeaning meaning) const {
-        const std::byte* value = nullptr;
-        std::memcpy(&value, std::as_bytes(std::span(words_)).data() + find(meaning)->offset, sizeof(value));
-        return value;
+        const std::uint64_t value = words_[find(meaning)->offset / sizeof(std::uint64_t)];
+        return reinterpret_cast<const std::byte*>(static_cast<std::uintptr_t>(value));
     }
 
     const verifier::RegisteredTypeInfo& info_;

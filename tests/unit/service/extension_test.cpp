@@ -102,6 +102,7 @@ struct Description {
     }
     Description(const Description&) = delete;
     Description& operator=(const Description&) = delete;
+    ~Description() = default;
 
     /// Takes up what was changed in the lists.
     void refresh() {
