@@ -68,7 +68,7 @@ constexpr std::array kCommands = {
     Command{"extension", "show", "", "list extensions with their program types and hooks", extension_show},
     Command{"extension", "list", "", "list extensions with their program types and hooks", extension_show},
     Command{"run", "", "--attach HOOK=PROG[,PROG]... -- COMMAND [ARGUMENT]...",
-            "run a command, and all that it starts, under bind and connect programs", run_command},
+            "run a command, and all that it starts, under programs at socket hooks", run_command},
     Command{"attach", "", "--pid PID HOOK=PROG[,PROG]...",
             "put a running process, and all that it starts, under programs of a daemon", attach_command},
     Command{"container", "serve", "LISTENERPATH HOOK=PROG[,PROG]...",

@@ -2,10 +2,13 @@
 // ebpfctl run, attach and container.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <set>
 #include <string_view>
 
 #include "base/try.hpp"
 #include "run_command.hpp"
+#include "spec/programs.hpp"
 
 namespace ebpf::ctl {
 namespace {
@@ -53,14 +56,25 @@ Result<std::vector<HookPrograms>> hook_words(Words& words) {
     return hooks;
 }
 
+bool is_hook(const std::string& name) {
+    return std::ranges::any_of(spec::attach_types(),
+                               [&name](const spec::AttachTypeSpec& row) { return row.hook == name; });
+}
+
 }  // namespace
+
+std::string hook_names() {
+    std::set<std::string> names;
+    for (const spec::AttachTypeSpec& row : spec::attach_types()) names.emplace(row.hook);
+    return fmt::format("{}", fmt::join(names, ", "));
+}
 
 Result<HookPrograms> read_attach(const std::string& text) {
     const std::size_t equals = text.find('=');
     HookPrograms hook{text.substr(0, equals), {}};
-    if (equals == std::string::npos || (hook.hook != "bind" && hook.hook != "connect")) {
+    if (equals == std::string::npos || !is_hook(hook.hook)) {
         return fail(Status::InvalidArgument,
-                    fmt::format("expected bind=PROG[,PROG] or connect=PROG[,PROG], got '{}'", text));
+                    fmt::format("expected HOOK=PROG[,PROG] with a HOOK of {}, got '{}'", hook_names(), text));
     }
     std::string_view rest = std::string_view(text).substr(equals + 1);
     for (;;) {

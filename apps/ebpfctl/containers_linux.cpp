@@ -21,6 +21,7 @@
 #include <utility>
 
 #include "base/try.hpp"
+#include "hooks/socket/linux/filter.hpp"
 #include "keeper.hpp"
 #include "platform/linux/descriptor.hpp"
 #include "platform/linux/rights.hpp"
@@ -151,6 +152,8 @@ Result<void> serve_containers(const Options& options, const std::string& path,
                               std::span<const HookPrograms> hooks) {
     EBPF_TRY(const Descriptor signals, take_signals());
     EBPF_TRY(auto held, prepare_in_daemon(options, hooks));
+    if ((hooks_of(held.request) & ~hooks::socket::kAlwaysAsked) != 0)
+        return fail(Status::NotSupported, "containers: their profile asks about bind and connect only");
     EBPF_TRY(const ListeningSocket server, ListeningSocket::open(path));
     for (;;) {
         pollfd sources[] = {{server.number(), POLLIN, 0}, {signals.number(), POLLIN, 0}};

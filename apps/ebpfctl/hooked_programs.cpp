@@ -17,15 +17,22 @@ namespace {
 using client::Client;
 using client::Handle;
 using client::ObjectKind;
-using spec::AttachType;
 
 bool is_of_hook(spec::ProgramType program, std::uint32_t attach_type, const std::string& hook) {
-    if (program == spec::ProgramType::Bind) return hook == "bind";
-    if (program != spec::ProgramType::CgroupSockAddr) return false;
-    const auto type = static_cast<AttachType>(attach_type);
-    const bool is_bind = type == AttachType::Inet4Bind || type == AttachType::Inet6Bind;
-    const bool is_connect = type == AttachType::Inet4Connect || type == AttachType::Inet6Connect;
-    return hook == "bind" ? is_bind : is_connect;
+    const spec::AttachTypeSpec* row = spec::find_attach_type(spec::attach_mask(program, attach_type));
+    return row != nullptr && row->hook == hook;
+}
+
+/// The sections whose programs belong to a hook, for people.
+std::string sections_of(const std::string& hook) {
+    std::string names;
+    for (const spec::SectionSpec& row : spec::sections()) {
+        if (!is_of_hook(row.type, row.attach_type, hook)) continue;
+        std::string_view name = row.pattern;
+        if (name.ends_with('+')) name.remove_suffix(1);
+        names.append(names.empty() ? "" : ", ").append(name);
+    }
+    return names;
 }
 
 }  // namespace
@@ -161,9 +168,8 @@ Result<void> HookedPrograms::choose(Client& client, const std::string& hook, con
         has_any = true;
     }
     if (has_any) return {};
-    return fail(Status::NotFound,
-                fmt::format("{}: there are no {} programs (sections cgroup/{}4, cgroup/{}6)", file->path,
-                            hook, hook, hook));
+    return fail(Status::NotFound, fmt::format("{}: there are no {} programs (sections {})", file->path, hook,
+                                              sections_of(hook)));
 }
 
 Result<void> HookedPrograms::choose_found(Client& client, const std::string& hook, const Selector& selector) {

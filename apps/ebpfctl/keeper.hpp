@@ -7,6 +7,7 @@
 
 #include "base/error.hpp"
 #include "protocol/messages.hpp"
+#include "spec/programs.hpp"
 
 namespace ebpf::ctl {
 
@@ -14,6 +15,9 @@ struct KeeperRules {
     bool is_open = false;         ///< calls go on while there is no daemon; else they get EPERM
     bool may_offer_again = true;  ///< to the next daemon
 };
+
+/// The attach types of the programs that a tree is to be under.
+spec::AttachTypeMask hooks_of(const protocol::TreeHookRequest& request);
 
 /// Starts a keeper for the tree whose filter has `listener`, and waits until the daemon at `socket` has the
 /// tree. Returns the tree's number. The keeper is a child process, in a session of its own; it ends with the

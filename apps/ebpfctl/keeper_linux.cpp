@@ -111,8 +111,8 @@ void answer(const Plan& plan, const Error& error) {
 
 /// Hooks a running process, then becomes its keeper. All of it in the child, whose signals are blocked: the
 /// process must not be left in the middle of it because somebody interrupts or kills ebpfctl.
-[[noreturn]] void hook_and_become_keeper(const Plan& plan, int process) {
-    const auto hooked = hooks::socket::hook_running(process);
+[[noreturn]] void hook_and_become_keeper(const Plan& plan, int process, spec::AttachTypeMask hooks) {
+    const auto hooked = hooks::socket::hook_running(process, hooks);
     if (!hooked) {
         answer(plan, hooked.error());
         _exit(kNotStarted);
@@ -186,6 +186,13 @@ Result<std::uint32_t> start(const std::string& socket, const protocol::TreeHookR
 
 }  // namespace
 
+spec::AttachTypeMask hooks_of(const protocol::TreeHookRequest& request) {
+    spec::AttachTypeMask hooks = 0;
+    for (const protocol::TreeProgram& program : request.programs)
+        hooks |= spec::attach_bit(static_cast<spec::AttachType>(program.attach_type));
+    return hooks;
+}
+
 Result<std::uint32_t> start_keeper(const std::string& socket, const protocol::TreeHookRequest& request,
                                    int listener, KeeperRules rules) {
     EBPF_TRY(const Descriptor high, high_copy(listener));
@@ -201,8 +208,9 @@ Result<std::uint32_t> start_keeper_of_running(const std::string& socket,
         return fail(Status::InvalidArgument,
                     fmt::format("process {} is the daemon: it cannot decide on its own calls", process));
     }
-    return start(socket, request, rules,
-                 [process](const Plan& plan) { hook_and_become_keeper(plan, process); });
+    return start(socket, request, rules, [process, hooks = hooks_of(request)](const Plan& plan) {
+        hook_and_become_keeper(plan, process, hooks);
+    });
 }
 
 }  // namespace ebpf::ctl

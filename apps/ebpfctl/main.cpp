@@ -35,7 +35,7 @@ constexpr const char* kGrammar =
     "no permission";
 
 constexpr const char* kRunText =
-    "HOOK := bind | connect\n"
+    "HOOK := bind | connect | sendmsg | getsockname | getpeername | sock_create | listen | recv_accept\n"
     "PROG := FILE.o[:PROGRAM] | pinned:PATH | id:N | name:NAME | tag:TAG\n"
     "DATA := [hex] BYTE...\n"
     "Every program of a hook decides; one that returns 0 is enough to refuse the call (EPERM). What they "
@@ -51,7 +51,7 @@ constexpr const char* kRunText =
     "127 there is no COMMAND; 2 wrong usage";
 
 constexpr const char* kAttachText =
-    "HOOK := bind | connect\n"
+    "HOOK := bind | connect | sendmsg | getsockname | getpeername | sock_create | listen | recv_accept\n"
     "PROG := pinned:PATH | id:N | name:NAME | tag:TAG | FILE.o[:PROGRAM]\n"
     "The process must be yours, unless you are root, and not be confined by seccomp or Landlock. It is "
     "stopped for "
@@ -115,7 +115,7 @@ void add_command(CLI::App& parent, const Command& command, Invocation& invocatio
         verb->add_option("--explain", invocation.options.explain, "explain a rule, such as V017, instead");
     if (is_run) {
         verb->add_option("--attach", invocation.options.attach,
-                         "HOOK=PROG[,PROG]: programs for hook bind or connect, of a FILE.o[:PROGRAM] by "
+                         "HOOK=PROG[,PROG]: programs for a hook, bind for one, of a FILE.o[:PROGRAM] by "
                          "their sections, or of a daemon; may be given again, programs run in this order")
             ->allow_extra_args(false);
         verb->add_option("--map-update", invocation.options.map_updates,

@@ -332,7 +332,8 @@ std::string engine_name(std::uint32_t engine) {
 
 bool is_of_tree(const protocol::LinkDetails& link) {
     const auto type = static_cast<spec::ProgramType>(link.program_type);
-    return type == spec::ProgramType::CgroupSockAddr || type == spec::ProgramType::Bind;
+    return type == spec::ProgramType::CgroupSockAddr || type == spec::ProgramType::CgroupSock ||
+           type == spec::ProgramType::Bind;
 }
 
 bool is_of_extension(const protocol::LinkDetails& link) {

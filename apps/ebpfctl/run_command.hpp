@@ -13,10 +13,12 @@ namespace ebpf::ctl {
 
 /// Programs for a hook, of --attach HOOK=PROG[,PROG].
 struct HookPrograms {
-    std::string hook;  ///< "bind" or "connect"
+    std::string hook;  ///< one of hook_names()
     std::vector<Selector> programs;
 };
 
+/// The socket hooks, for people.
+std::string hook_names();
 /// Reads --attach. Errors: InvalidArgument - no such hook, or no program.
 Result<HookPrograms> read_attach(const std::string& text);
 

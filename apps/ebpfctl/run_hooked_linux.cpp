@@ -130,7 +130,7 @@ Result<CommandEnded> run_here(const Options& options, std::span<const HookProgra
     EBPF_TRY_VOID(programs.prepare(client, options, hooks));
     EBPF_TRY_VOID(programs.attach(client));
     adopt_descendants();
-    const auto started = socket_hooks.start({command, true}, signals.unblocked());
+    const auto started = socket_hooks.start({.arguments = command}, signals.unblocked());
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);  // the command, of the same user, must not trace its supervisor
     return wait_for(started, signals);
 }
@@ -146,7 +146,7 @@ Result<CommandEnded> run_by_daemon(const Options& options, std::span<const HookP
                  start_keeper(held.socket, held.request, listener, held.rules));
         return {};
     };
-    const hooks::socket::Command tree{command, !held.rules.is_open};
+    const hooks::socket::Command tree{command, !held.rules.is_open, hooks_of(held.request)};
     const auto started = hooks::socket::start_filtered(tree, signals.unblocked(), give);
     return wait_for(started, signals);
 }

@@ -41,9 +41,20 @@ struct ebpf_skb_context {
     uint32_t cb[5];
 };
 
-/** Context of a bind or connect program: the address that the caller of bind() or connect() gave, and its
- * socket. Addresses and ports are in network byte order. What the program writes is the address that is used.
- * Fields of the other address family are 0. */
+/** Context of a program at the making of a socket. */
+struct ebpf_sock_context {
+    uint32_t bound_dev_if; /**< 0 */
+    uint32_t family;       /**< AF_INET or AF_INET6 */
+    uint32_t type;         /**< SOCK_STREAM, ... */
+    uint32_t protocol;     /**< IPPROTO_TCP, ...; 0 of raw sockets only */
+    uint32_t mark;         /**< 0 */
+    uint32_t priority;     /**< 0 */
+};
+
+/** Context of a program that sees an address: the one that the caller of bind(), connect(), sendto() or
+ * sendmsg() gave, the one that getsockname() or getpeername() is to tell, or the one at which listen() shall
+ * take connections; and the socket. Addresses and ports are in network byte order. What the program writes is
+ * the address that is used. Fields of the other address family are 0. */
 struct ebpf_sock_addr_context {
     uint32_t user_family; /**< AF_INET or AF_INET6, of the address */
     uint32_t user_ip4;
@@ -56,6 +67,10 @@ struct ebpf_sock_addr_context {
     uint32_t protocol; /**< IPPROTO_TCP, ... */
     uint16_t user_port;
     uint16_t reserved; /**< 0 */
+    union {
+        uint32_t msg_src[6]; /**< where a datagram is sent from: [0] IPv4, [1] to [4] IPv6; [5] is 0 */
+        uint64_t msg_src_pair[3];
+    };
 };
 
 /** Context of a `bind` program (eBPF for Windows' bind_md_t). */

@@ -44,6 +44,11 @@ bool check_context_field(const Program& program, const isa::Instruction& instruc
     const bool is_whole =
         instruction.offset == static_cast<std::int64_t>(field->offset) && form.size == field->size;
     if (form.memory == spec::Access::Write) {
+        const spec::AttachTypeSpec* attach = spec::find_attach_type(program.attach);
+        if (attach != nullptr && attach->context == spec::FieldPermission::Read) {
+            return finding.fail(Rule::ContextField, reg, pointer,
+                                "programs of this attach type may only read their context");
+        }
         if (field->permission != spec::FieldPermission::ReadWrite) {
             return finding.fail(Rule::ContextField, reg, pointer, "the field may only be read");
         }

@@ -73,8 +73,10 @@ bool check_exit(const Program& program, const State& state, Finding& finding) {
     if (!check_given_back(state, 0, "when the program ends", finding)) return false;
     const spec::ProgramTypeSpec& type = *program.type;
     if (type.return_min > type.return_max) return true;
-    if (result.number.smin() >= type.return_min && result.number.smax() <= type.return_max) return true;
-    finding.low = type.return_min;
+    const spec::AttachTypeSpec* attach = spec::find_attach_type(program.attach);
+    const std::int64_t least = attach == nullptr ? type.return_min : attach->return_min;
+    if (result.number.smin() >= least && result.number.smax() <= type.return_max) return true;
+    finding.low = least;
     finding.high = type.return_max;
     return finding.fail(Rule::ReturnValue, 0, result);
 }

@@ -191,6 +191,7 @@ Result<Outcome> run_as_type(Call& call, ProgramObject& program, std::uint32_t re
             return run_socket_filter(call, program, repeat, data);
         case spec::ProgramType::Memory:
             return run_memory(call, program, repeat, data);
+        case spec::ProgramType::CgroupSock:      // nor has Linux
         case spec::ProgramType::CgroupSockAddr:  // nor has Linux
         case spec::ProgramType::Bind:            // nor has Windows
         case spec::ProgramType::Unspecified:

@@ -27,16 +27,22 @@ constexpr auto kContexts = std::to_array<ContextSpec>({
 });
 
 constexpr auto kAttachTypes = std::to_array<AttachTypeSpec>({
-#define EBPF_ATTACH_TYPE(name, number, text_name, program_type) \
-    {AttachType::name, text_name, ProgramType::program_type},
+#define EBPF_ATTACH_TYPE(name, number, text_name, program_type, hook, return_min, context) \
+    {AttachType::name, text_name, ProgramType::program_type, hook, return_min, FieldPermission::context},
 #include "spec/attach_types.def"
 #undef EBPF_ATTACH_TYPE
 });
 
+constexpr AttachTypeMask kSource4Attach = attach_bits(AttachType::Udp4Sendmsg, AttachType::Inet4RecvAccept);
+constexpr AttachTypeMask kSource6Attach = attach_bits(AttachType::Udp6Sendmsg, AttachType::Inet6RecvAccept);
 constexpr AttachTypeMask kInet4Attach =
-    attach_bit(AttachType::Inet4Bind) | attach_bit(AttachType::Inet4Connect);
+    kSource4Attach | attach_bits(AttachType::Inet4Bind, AttachType::Inet4Connect,
+                                 AttachType::Inet4Getpeername, AttachType::Inet4Getsockname,
+                                 AttachType::Inet4Listen);
 constexpr AttachTypeMask kInet6Attach =
-    attach_bit(AttachType::Inet6Bind) | attach_bit(AttachType::Inet6Connect);
+    kSource6Attach | attach_bits(AttachType::Inet6Bind, AttachType::Inet6Connect,
+                                 AttachType::Inet6Getpeername, AttachType::Inet6Getsockname,
+                                 AttachType::Inet6Listen);
 
 constexpr auto kFields = std::to_array<ContextField>({
 #define EBPF_FIELD(context, field, offset, size, permission, meaning, attach, host_struct, host_field) \
@@ -98,6 +104,13 @@ AttachTypeMask attach_mask(ProgramType type, std::uint32_t number) noexcept {
         is_listed = true;
     }
     return is_listed ? 0 : kAnyAttach;
+}
+
+const AttachTypeSpec* find_attach_type(AttachTypeMask mask) noexcept {
+    for (const auto& row : kAttachTypes) {
+        if (attach_bit(row.type) == mask) return &row;
+    }
+    return nullptr;
 }
 
 const ContextSpec& context_spec(ContextId id) noexcept {

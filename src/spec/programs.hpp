@@ -33,7 +33,7 @@ constexpr bool is_number(FieldMeaning meaning) {
 
 /// Attach types on which verdicts depend; Linux's numbers.
 enum class AttachType : std::uint32_t {
-#define EBPF_ATTACH_TYPE(name, number, text_name, program_type) name = number,
+#define EBPF_ATTACH_TYPE(name, number, text_name, program_type, hook, return_min, context) name = number,
 #include "spec/attach_types.def"
 #undef EBPF_ATTACH_TYPE
 };
@@ -46,6 +46,9 @@ struct AttachTypeSpec {
     AttachType type;
     const char* name;
     ProgramType program;
+    const char* hook;         ///< what command lines call it
+    std::int64_t return_min;  ///< at least that of the program type
+    FieldPermission context;  ///< Read: no field may be written
 };
 
 struct ContextField {
@@ -76,7 +79,7 @@ struct ProgramTypeSpec {
     ProgramType type;
     const char* name;
     ContextId context;
-    std::int64_t return_min;
+    std::int64_t return_min;  ///< of all its attach types
     std::int64_t return_max;  ///< less than return_min: any value may be returned
     std::uint64_t default_action;
 };
@@ -99,6 +102,8 @@ const AttachTypeSpec* find_attach_type(std::string_view name) noexcept;
 /// Returns what a program of `type` for attach type `number` is verified for: one attach type, kAnyAttach if
 /// verdicts do not depend on it, or nothing (0) if the program type has no such attach type.
 AttachTypeMask attach_mask(ProgramType type, std::uint32_t number) noexcept;
+/// Returns the row of a mask of one attach type; nullptr: `mask` is another one, such as kAnyAttach.
+const AttachTypeSpec* find_attach_type(AttachTypeMask mask) noexcept;
 const ContextSpec& context_spec(ContextId id) noexcept;
 std::span<const ContextField> context_fields() noexcept;
 /// Returns the field of `context` that covers [offset, offset+size) wholly, or nullptr.
@@ -124,12 +129,16 @@ constexpr ProgramTypeMask programs(auto... types) {
 /// Bit of `type` in an AttachTypeMask.
 constexpr AttachTypeMask attach_bit(AttachType type) {
     unsigned row = 0;
-#define EBPF_ATTACH_TYPE(name, number, text_name, program_type)    \
-    if (type == AttachType::name) return AttachTypeMask{1} << row; \
+#define EBPF_ATTACH_TYPE(name, number, text_name, program_type, hook, return_min, context) \
+    if (type == AttachType::name) return AttachTypeMask{1} << row;                         \
     ++row;
 #include "spec/attach_types.def"
 #undef EBPF_ATTACH_TYPE
     return 0;
+}
+
+constexpr AttachTypeMask attach_bits(auto... types) {
+    return (attach_bit(types) | ...);
 }
 
 }  // namespace ebpf::spec

@@ -25,7 +25,12 @@ constexpr ebpf_sock_addr_context kSockAddr = {
     .protocol = 6,
     .user_port = 0xbeef,
     .reserved = 0,
+    .msg_src = {0x34333231, 0x44434241, 0x48474645, 0x54535251, 0x58575655, 0},
 };
+
+/// As of a TCP socket over IPv4.
+constexpr ebpf_sock_context kSock = {
+    .bound_dev_if = 0, .family = 2, .type = 1, .protocol = 6, .mark = 0, .priority = 0};
 
 /// As of a process 7 that binds 1.2.3.4:0xbeef (network byte order) over TCP.
 constexpr ebpf_bind_context kBind = {
@@ -172,6 +177,10 @@ engine::Invocation TestHost::start() noexcept {
             invocation.packet_data = &skb_.data;
             invocation.packet_data_end = &skb_.data_end;
             break;
+        case spec::ProgramType::CgroupSock:
+            sock_ = kSock;
+            invocation.context = &sock_;
+            break;
         case spec::ProgramType::CgroupSockAddr:
             sock_addr_ = kSockAddr;
             invocation.context = &sock_addr_;
@@ -202,6 +211,8 @@ std::span<const std::byte> TestHost::context() const noexcept {
             return std::as_bytes(std::span(&xdp_, 1));
         case spec::ProgramType::SocketFilter:
             return std::as_bytes(std::span(&skb_, 1));
+        case spec::ProgramType::CgroupSock:
+            return std::as_bytes(std::span(&sock_, 1));
         case spec::ProgramType::CgroupSockAddr:
             return std::as_bytes(std::span(&sock_addr_, 1));
         case spec::ProgramType::Bind:

@@ -85,6 +85,7 @@ class TestHost {
     std::uint64_t clock_ = 0;
     ebpf_xdp_context xdp_{};
     ebpf_skb_context skb_{};
+    ebpf_sock_context sock_{};
     ebpf_sock_addr_context sock_addr_{};
     ebpf_bind_context bind_{};
 };

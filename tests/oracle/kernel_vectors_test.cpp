@@ -48,9 +48,9 @@ struct Answer {
 };
 
 bool can_be_asked(const vectors::Vector& vector) {
-    constexpr std::uint32_t kFirstOwnType = 0x1000000;  // Linux knows those below
-    return static_cast<std::uint32_t>(vector.type) < kFirstOwnType && vector.verdict &&
-           vector.groups.bits == spec::kAllGroups.bits;
+    constexpr std::uint32_t kFirstOwn = 0x1000000;  // Linux knows those below
+    return static_cast<std::uint32_t>(vector.type) < kFirstOwn && vector.attach_type < kFirstOwn &&
+           vector.verdict && vector.groups.bits == spec::kAllGroups.bits;
 }
 
 void ask_file(const fs::path& path, bool wants_accepted, std::vector<Answer>& answers) {

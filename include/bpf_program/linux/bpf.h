@@ -64,8 +64,9 @@ struct xdp_md {
     __u32 egress_ifindex;
 };
 
-/* Context of programs at bind() and connect(): cgroup/bind4, bind6, connect4, connect6. user_ip4 is there for
- * IPv4, user_ip6 for IPv6; these and user_port, in network byte order, may be written. */
+/* Context of programs that see addresses: cgroup/bind4, connect4, sendmsg4, getsockname4, getpeername4,
+ * listen4 and the same with 6. user_ip4 is there for IPv4, user_ip6 for IPv6; these and user_port, in network
+ * byte order, may be written (not at listen). msg_src_ip4 and msg_src_ip6 are there for sendmsg. */
 struct bpf_sock_addr {
     __u32 user_family;
     __u32 user_ip4;
@@ -77,6 +78,25 @@ struct bpf_sock_addr {
     __u32 msg_src_ip4;
     __u32 msg_src_ip6[4];
     __u64 sk __attribute__((aligned(8)));
+};
+
+/* Context of programs at the making of sockets: cgroup/sock_create. All that is there may only be read. */
+struct bpf_sock {
+    __u32 bound_dev_if;
+    __u32 family;
+    __u32 type;
+    __u32 protocol;
+    __u32 mark;
+    __u32 priority;
+    __u32 src_ip4;
+    __u32 src_ip6[4];
+    __u32 src_port;
+    __be16 dst_port;
+    __u16 : 16;
+    __u32 dst_ip4;
+    __u32 dst_ip6[4];
+    __u32 state;
+    __s32 rx_queue_mapping;
 };
 
 /* Context of socket filters. */

@@ -13,6 +13,7 @@
 
 #include "base/error.hpp"
 #include "ebpf/hook_provider.h"
+#include "spec/programs.hpp"
 
 namespace ebpf::hooks::socket {
 
@@ -22,6 +23,8 @@ struct Command {
     /// Where the kernel has Landlock's network rules, they hold the command to what is done for it. What they
     /// forbid the kernel cannot carry out: false where calls shall go on while nobody decides.
     bool is_confined = true;
+    /// Attach types whose programs may decide on its calls; those of bind and connect always may.
+    spec::AttachTypeMask hooks = 0;
 };
 
 /// Why a command did not start, as shells say it by their exit code.
@@ -42,12 +45,13 @@ struct TreeOffer {
     bool is_closed = true;      ///< calls are refused when the last program has been detached from their hook
 };
 
-/// The providers of program type cgroup_sock_addr and the process trees that they hook. In Scope::Commands
-/// every program that is attached decides on every command that was started, as programs at the root of a
-/// cgroup tree would; in Scope::Trees a program decides on the one tree that it was attached to.
-/// attach(): request.ifindex is the number of the tree in Scope::Trees, else 0, request.flags 0. Errors:
-/// EINVAL - a field of the request; ENOENT - no such tree; EPROTO - the ABI's version; EBUSY - another
-/// context's programs are attached; ENOMEM. Programs of one attach type run by priority, all of them; each
+/// The providers of program types cgroup_sock_addr, cgroup_sock and bind, and the process trees that they
+/// hook. In Scope::Commands every program that is attached decides on every command that was started, as
+/// programs at the root of a cgroup tree would; in Scope::Trees a program decides on the one tree that it was
+/// attached to. attach(): request.ifindex is the number of the tree in Scope::Trees, else 0, request.flags 0.
+/// Errors: EINVAL - a field of the request; ENOENT - no such tree; EPROTO - the ABI's version; EBUSY -
+/// another context's programs are attached; EOPNOTSUPP - the tree's filter does not ask about such calls;
+/// ENOMEM. Programs of one attach type run by priority, all of them; each
 /// sees the address that those before it left, and one that returns 0 is enough to refuse the call with
 /// EPERM. Threads: any. Lifetime: must outlive the attachments.
 class SocketHooks {
@@ -62,11 +66,12 @@ class SocketHooks {
     /// One for each attach type; valid as long as this object.
     [[nodiscard]] std::span<const ebpf_hook_provider* const> providers() const noexcept;
 
-    /// Starts `command` as a child process whose calls, and those of all its descendants, go through the
-    /// hooks until the last of them has ended. They cannot gain privileges by executing files (no_new_privs);
-    /// when this object goes before them, their calls of bind() and connect() fail with ENOSYS. The child has
-    /// the calling thread's signal mask but for `unblocked`. Errors, in Started: NotHooked - the kernel lacks
-    /// a part, or the caller is under such a hook already.
+    /// Starts `command`, under programs of all attach types that are attached now, as a child process whose
+    /// calls, and those of all its descendants, go through the hooks until the last of them has ended. They
+    /// cannot gain privileges by executing files (no_new_privs); when this object goes before them, their
+    /// calls of bind() and connect() fail with ENOSYS. The child has the calling thread's signal mask but for
+    /// `unblocked`. Errors, in Started: NotHooked - the kernel lacks a part, or the caller is under such a
+    /// hook already.
     Started start(const Command& command, std::span<const int> unblocked);
 
     /// Takes a tree, whose calls wait until serve_tree(). Returns its number. Errors: InvalidArgument - a
@@ -99,13 +104,13 @@ struct HookedProcess {
     std::optional<Error> objection;  ///< there is a way around it: calls had better be let through
 };
 
-/// Puts the filter into all threads of a running process, which is stopped for a moment and goes on as it
-/// was. It cannot be taken off again, and the process cannot gain privileges by executing files from then on.
-/// What is done to the process in the stop is undone by this thread: if that is killed then, the process goes
-/// on with wrong registers. Requires: the calling process has one thread, SIGCHLD blocked. Errors, with
-/// nothing changed: NotFound; NoPermission - another user's, or untraceable; Busy - confined by seccomp or
-/// Landlock already, traced, or stopped; NotSupported - a 32-bit program, other namespaces, io_uring, shared
-/// descriptors.
-Result<HookedProcess> hook_running(int process);
+/// Puts the filter, for programs of the attach types `hooks`, into all threads of a running process, which is
+/// stopped for a moment and goes on as it was. It cannot be taken off again, and the process cannot gain
+/// privileges by executing files from then on. What is done to the process in the stop is undone by this
+/// thread: if that is killed then, the process goes on with wrong registers. Requires: the calling process
+/// has one thread, SIGCHLD blocked. Errors, with nothing changed: NotFound; NoPermission - another user's, or
+/// untraceable; Busy - confined by seccomp or Landlock already, traced, or stopped; NotSupported - a 32-bit
+/// program, other namespaces, io_uring, shared descriptors.
+Result<HookedProcess> hook_running(int process, spec::AttachTypeMask hooks = 0);
 
 }  // namespace ebpf::hooks::socket

@@ -57,12 +57,21 @@ TEST(LinuxUapi, ProgramTypesAndSections) {
     EXPECT_EQ(static_cast<unsigned>(ProgramType::CgroupSockAddr), unsigned{BPF_PROG_TYPE_CGROUP_SOCK_ADDR});
     EXPECT_GE(static_cast<unsigned>(ProgramType::Memory), 0x1000000U);
     EXPECT_GE(static_cast<unsigned>(ProgramType::Bind), 0x1000000U);
-    EXPECT_EQ(program_types().size(), 5U) << "a new program type needs its comparison here";
+    EXPECT_EQ(static_cast<unsigned>(ProgramType::CgroupSock), unsigned{BPF_PROG_TYPE_CGROUP_SOCK});
+    EXPECT_EQ(program_types().size(), 6U) << "a new program type needs its comparison here";
     EXPECT_EQ(find_section("xdp")->attach_type, unsigned{BPF_XDP});
     EXPECT_EQ(find_section("cgroup/bind4")->attach_type, unsigned{BPF_CGROUP_INET4_BIND});
     EXPECT_EQ(find_section("cgroup/bind6")->attach_type, unsigned{BPF_CGROUP_INET6_BIND});
     EXPECT_EQ(find_section("cgroup/connect4")->attach_type, unsigned{BPF_CGROUP_INET4_CONNECT});
     EXPECT_EQ(find_section("cgroup/connect6")->attach_type, unsigned{BPF_CGROUP_INET6_CONNECT});
+    EXPECT_EQ(find_section("cgroup/sendmsg4")->attach_type, unsigned{BPF_CGROUP_UDP4_SENDMSG});
+    EXPECT_EQ(find_section("cgroup/sendmsg6")->attach_type, unsigned{BPF_CGROUP_UDP6_SENDMSG});
+    EXPECT_EQ(find_section("cgroup/getpeername4")->attach_type, unsigned{BPF_CGROUP_INET4_GETPEERNAME});
+    EXPECT_EQ(find_section("cgroup/getpeername6")->attach_type, unsigned{BPF_CGROUP_INET6_GETPEERNAME});
+    EXPECT_EQ(find_section("cgroup/getsockname4")->attach_type, unsigned{BPF_CGROUP_INET4_GETSOCKNAME});
+    EXPECT_EQ(find_section("cgroup/getsockname6")->attach_type, unsigned{BPF_CGROUP_INET6_GETSOCKNAME});
+    EXPECT_EQ(find_section("cgroup/sock_create")->attach_type, unsigned{BPF_CGROUP_INET_SOCK_CREATE});
+    EXPECT_EQ(find_section("cgroup/sock")->type, ProgramType::CgroupSock);
 }
 
 TEST(LinuxUapi, AttachTypes) {
@@ -70,14 +79,24 @@ TEST(LinuxUapi, AttachTypes) {
     EXPECT_EQ(static_cast<unsigned>(AttachType::Inet6Bind), unsigned{BPF_CGROUP_INET6_BIND});
     EXPECT_EQ(static_cast<unsigned>(AttachType::Inet4Connect), unsigned{BPF_CGROUP_INET4_CONNECT});
     EXPECT_EQ(static_cast<unsigned>(AttachType::Inet6Connect), unsigned{BPF_CGROUP_INET6_CONNECT});
-    EXPECT_GE(static_cast<unsigned>(AttachType::Bind), 0x1000000U);
-    EXPECT_EQ(attach_types().size(), 5U) << "a new attach type needs its comparison here";
+    EXPECT_EQ(static_cast<unsigned>(AttachType::Udp4Sendmsg), unsigned{BPF_CGROUP_UDP4_SENDMSG});
+    EXPECT_EQ(static_cast<unsigned>(AttachType::Udp6Sendmsg), unsigned{BPF_CGROUP_UDP6_SENDMSG});
+    EXPECT_EQ(static_cast<unsigned>(AttachType::Inet4Getpeername), unsigned{BPF_CGROUP_INET4_GETPEERNAME});
+    EXPECT_EQ(static_cast<unsigned>(AttachType::Inet6Getpeername), unsigned{BPF_CGROUP_INET6_GETPEERNAME});
+    EXPECT_EQ(static_cast<unsigned>(AttachType::Inet4Getsockname), unsigned{BPF_CGROUP_INET4_GETSOCKNAME});
+    EXPECT_EQ(static_cast<unsigned>(AttachType::Inet6Getsockname), unsigned{BPF_CGROUP_INET6_GETSOCKNAME});
+    EXPECT_EQ(static_cast<unsigned>(AttachType::InetSockCreate), unsigned{BPF_CGROUP_INET_SOCK_CREATE});
+    for (const AttachType own : {AttachType::Bind, AttachType::Inet4Listen, AttachType::Inet6Listen,
+                                 AttachType::Inet4RecvAccept, AttachType::Inet6RecvAccept})
+        EXPECT_GE(static_cast<unsigned>(own), 0x1000000U);
+    EXPECT_EQ(attach_types().size(), 16U) << "a new attach type needs its comparison here";
 }
 
 TEST(LinuxUapi, Contexts) {
     EXPECT_EQ(context_spec(ContextId::XdpMd).bytes, sizeof(xdp_md));
     EXPECT_EQ(context_spec(ContextId::SkBuff).bytes, sizeof(__sk_buff));
     EXPECT_EQ(context_spec(ContextId::SockAddr).bytes, sizeof(bpf_sock_addr));
+    EXPECT_EQ(context_spec(ContextId::Sock).bytes, sizeof(bpf_sock));
     struct Place {
         std::size_t offset;
         std::size_t size;
@@ -105,6 +124,11 @@ TEST(LinuxUapi, Contexts) {
         EBPF_PLACE(bpf_sock_addr, user_family), EBPF_PLACE(bpf_sock_addr, user_ip4),
         EBPF_PLACE(bpf_sock_addr, user_port),   EBPF_PLACE(bpf_sock_addr, family),
         EBPF_PLACE(bpf_sock_addr, type),        EBPF_PLACE(bpf_sock_addr, protocol),
+        EBPF_PLACE(bpf_sock_addr, msg_src_ip4),
+    };
+    const std::map<std::string, Place> sock = {
+        EBPF_PLACE(bpf_sock, bound_dev_if), EBPF_PLACE(bpf_sock, family), EBPF_PLACE(bpf_sock, type),
+        EBPF_PLACE(bpf_sock, protocol),     EBPF_PLACE(bpf_sock, mark),   EBPF_PLACE(bpf_sock, priority),
     };
 #undef EBPF_PLACE
     for (std::size_t i = 0; i < 5; ++i) {
@@ -112,11 +136,15 @@ TEST(LinuxUapi, Contexts) {
     }
     for (std::size_t i = 0; i < 4; ++i) {
         sock_addr["user_ip6_" + std::to_string(i)] = {offsetof(bpf_sock_addr, user_ip6) + i * 4, 4};
+        sock_addr["msg_src_ip6_" + std::to_string(i)] = {offsetof(bpf_sock_addr, msg_src_ip6) + i * 4, 4};
     }
+    sock_addr["msg_src_ip6_12"] = {offsetof(bpf_sock_addr, msg_src_ip6) + 4, 8};
     sock_addr["user_ip6_01"] = {offsetof(bpf_sock_addr, user_ip6), 8};
     sock_addr["user_ip6_23"] = {offsetof(bpf_sock_addr, user_ip6) + 8, 8};
-    const std::map<ContextId, std::map<std::string, Place>> all = {
-        {ContextId::XdpMd, xdp}, {ContextId::SkBuff, skb}, {ContextId::SockAddr, sock_addr}};
+    const std::map<ContextId, std::map<std::string, Place>> all = {{ContextId::XdpMd, xdp},
+                                                                   {ContextId::SkBuff, skb},
+                                                                   {ContextId::Sock, sock},
+                                                                   {ContextId::SockAddr, sock_addr}};
     for (const ContextField& field : context_fields()) {
         if (field.context == ContextId::BindMd) continue;  // Linux has no such context
         const auto& places = all.at(field.context);

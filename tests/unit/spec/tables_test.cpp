@@ -62,8 +62,16 @@ TEST(AttachTypes, SelectWhatAProgramIsVerifiedFor) {
         EXPECT_EQ(bit, attach_bit(row.type)) << row.name;
         EXPECT_EQ(all & bit, 0U) << row.name;
         EXPECT_EQ(find_attach_type(row.name), &row);
+        EXPECT_EQ(find_attach_type(bit), &row);
+        const ProgramTypeSpec& type = *find_program_type(static_cast<std::uint32_t>(row.program));
+        EXPECT_GE(row.return_min, type.return_min) << row.name;
+        EXPECT_LE(row.return_min, type.return_max) << row.name;
+        EXPECT_STRNE(row.hook, "") << row.name;
         all |= bit;
     }
+    EXPECT_EQ(find_attach_type(kAnyAttach), nullptr);
+    EXPECT_EQ(find_attach_type(AttachTypeMask{0}), nullptr);
+    EXPECT_EQ(find_attach_type(all), nullptr);
     EXPECT_EQ(find_attach_type("cgroup"), nullptr);
 }
 

@@ -27,8 +27,12 @@ Route refuse(int error) {
     return {Way::Refuse, {}, -error};
 }
 
+constexpr spec::AttachTypeMask kInet4 = spec::attach_bits(
+    AttachType::Inet4Bind, AttachType::Inet4Connect, AttachType::Udp4Sendmsg, AttachType::Inet4Getsockname,
+    AttachType::Inet4Getpeername, AttachType::Inet4Listen, AttachType::Inet4RecvAccept);
+
 bool is_inet4(AttachType attach) {
-    return attach == AttachType::Inet4Bind || attach == AttachType::Inet4Connect;
+    return (kInet4 & spec::attach_bit(attach)) != 0;
 }
 
 template <typename T>

@@ -19,4 +19,14 @@ int Chain::run(ebpf_sock_addr_context& context, const Task& task) {
     return -EPERM;
 }
 
+int Chain::run(ebpf_sock_context& context, const Task& task) {
+    const Use attachment(*this);
+    if (!attachment) return 0;
+    const std::int64_t result = run_once(*attachment, as_told(task), &context);
+    if (result < 0) return static_cast<int>(result);
+    if (result == 1) return 0;
+    count(attachment->denials);
+    return -EPERM;
+}
+
 }  // namespace ebpf::hooks::socket

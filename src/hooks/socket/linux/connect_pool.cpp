@@ -41,45 +41,59 @@ void set_wake_signal_blocked(bool is_blocked) {
     pthread_sigmask(is_blocked ? SIG_BLOCK : SIG_UNBLOCK, &set, nullptr);
 }
 
-/// When SO_SNDTIMEO ends the wait; nothing: never.
-std::optional<Clock::time_point> deadline_of(const platform::Descriptor& socket) {
+}  // namespace
+
+std::optional<Clock::time_point> deadline_of(const platform::Descriptor& socket, int option) {
     timeval limit{};
     socklen_t size = sizeof limit;
-    if (getsockopt(socket.number(), SOL_SOCKET, SO_SNDTIMEO, &limit, &size) != 0) return std::nullopt;
+    if (getsockopt(socket.number(), SOL_SOCKET, option, &limit, &size) != 0) return std::nullopt;
     if (limit.tv_sec == 0 && limit.tv_usec == 0) return std::nullopt;
     return Clock::now() + std::chrono::seconds(limit.tv_sec) + microseconds(limit.tv_usec);
 }
 
-}  // namespace
+bool goes_on(std::uint64_t call, int thread, const Turn& turn, std::optional<int>& result) {
+    if (turn.is_ending.load() || !turn.listener.is_waiting(call)) return false;
+    const auto status = read_status(thread);
+    if (status && status->deliverable_signals != 0) result = -kRestart;
+    return !result;
+}
 
 std::optional<int> connect_now(const Listener& listener, const Connection& connection,
                                const std::atomic<bool>& is_ending) {
     if (connection.folder.is_open() && fchdir(connection.folder.number()) != 0) return -errno;
-    const auto deadline = deadline_of(connection.socket);
+    const auto deadline = deadline_of(connection.socket, SO_SNDTIMEO);
     const auto* address = reinterpret_cast<const sockaddr*>(&connection.address.bytes);
     // Connecting again goes on waiting for the same connection.
+    const Turn turn{listener, is_ending, true};
     while (connect(connection.socket.number(), address, connection.address.length) != 0) {
         if (errno != EINTR) return -errno;
-        if (is_ending.load() || !listener.is_waiting(connection.call)) return std::nullopt;
-        const auto status = read_status(connection.thread);
-        if (status && status->deliverable_signals != 0) return -kRestart;
+        std::optional<int> result;
+        if (!goes_on(connection.call, connection.thread, turn, result)) return result;
         if (deadline && Clock::now() >= *deadline) return -EINPROGRESS;
     }
     return 0;
 }
 
 void ConnectPool::start(Connection connection) {
+    const std::uint64_t call = connection.call;
+    start(call, [connection = std::move(connection)](const Turn& turn) -> std::optional<int> {
+        if (connection.folder.is_open() && !turn.has_folder) return -EPERM;
+        return connect_now(turn.listener, connection, turn.is_ending);
+    });
+}
+
+void ConnectPool::start(std::uint64_t call, WaitingCall what) {
     std::unique_lock lock(mutex_);
     for (Worker& worker : workers_) {
         if (worker.is_busy) continue;
         worker.is_busy = true;
         ++busy_;
-        worker.connection = std::move(connection);
+        worker.call = call;
+        worker.what = std::move(what);
         lock.unlock();
         changed_.notify_all();
         return;
     }
-    const std::uint64_t call = connection.call;
     if (workers_.size() >= kMaxWorkers) {
         listener_->answer(call, -EAGAIN);
         return;
@@ -92,7 +106,8 @@ void ConnectPool::start(Connection connection) {
         Worker& worker = workers_.emplace_back();
         worker.is_busy = true;
         ++busy_;
-        worker.connection = std::move(connection);
+        worker.call = call;
+        worker.what = std::move(what);
         worker.thread = std::thread([this, &worker] { work(worker); });
     } catch (const std::system_error&) {
         if (!workers_.empty() && !workers_.back().thread.joinable()) {
@@ -114,18 +129,16 @@ void ConnectPool::work(Worker& worker) {
     set_wake_signal_blocked(false);
     std::unique_lock lock(mutex_);
     for (;;) {
-        changed_.wait(lock, [&] { return is_ending_ || worker.connection; });
+        changed_.wait(lock, [&] { return is_ending_ || worker.what; });
         if (is_ending_) {
             if (worker.is_busy) --busy_;
             return;
         }
-        Connection connection = *std::exchange(worker.connection, std::nullopt);
+        WaitingCall what = std::exchange(worker.what, nullptr);
         lock.unlock();
-        const std::optional<int> result = connection.folder.is_open() && !has_folder
-                                              ? -EPERM
-                                              : connect_now(*listener_, connection, is_ending_);
-        connection.socket.reset();
-        if (result) listener_->answer(connection.call, *result);
+        const std::optional<int> result = what({*listener_, is_ending_, has_folder});
+        what = nullptr;  // and with it the socket, before the caller goes on
+        if (result) listener_->answer(worker.call, *result);
         lock.lock();
         worker.is_busy = false;
         --busy_;

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: MIT
-// Connections that may take long, each on a thread of its own meanwhile.
+// Calls that may take long, connections above all, each on a thread of its own meanwhile.
 #pragma once
 
 #include <pthread.h>
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <list>
 #include <memory>
 #include <mutex>
@@ -36,10 +38,28 @@ struct Connection {
 std::optional<int> connect_now(const Listener& listener, const Connection& connection,
                                const std::atomic<bool>& is_ending);
 
+/// When a socket option, SO_SNDTIMEO or SO_RCVTIMEO, ends what begins now; nothing: never.
+std::optional<std::chrono::steady_clock::time_point> deadline_of(const platform::Descriptor& socket,
+                                                                 int option);
+
 /// Gives the calling thread a working folder and umask of its own. False: it has none.
 bool unshare_folder();
 
-/// Threads that connect; those that have nothing to do wait for the next one. Threads: any.
+/// What a thread of the pool lets a call do.
+struct Turn {
+    const Listener& listener;
+    const std::atomic<bool>& is_ending;  ///< becomes true when the call is to be given up
+    bool has_folder;                     ///< the thread's working folder is its own
+};
+/// Carries a call out on a thread that is woken from time to time, as connect_now() says. Returns what the
+/// caller gets, a negative errno or a result; nothing: the caller has gone, or is_ending.
+using WaitingCall = std::move_only_function<std::optional<int>(const Turn&)>;
+
+/// After a system call for the caller was interrupted: whether to begin it again. Otherwise `result` is what
+/// ends the call: the caller has a signal to handle; or nothing: the caller has gone, or is_ending.
+bool goes_on(std::uint64_t call, int thread, const Turn& turn, std::optional<int>& result);
+
+/// Threads that carry out calls; those that have nothing to do wait for the next one. Threads: any.
 class ConnectPool {
   public:
     explicit ConnectPool(const Listener& listener) : listener_(&listener) {}
@@ -48,7 +68,8 @@ class ConnectPool {
     ConnectPool(const ConnectPool&) = delete;
     ConnectPool& operator=(const ConnectPool&) = delete;
 
-    /// Starts to connect; answers -EAGAIN when kMaxWorkers connections are under way.
+    /// Starts to carry the call out; answers -EAGAIN when kMaxWorkers calls are under way.
+    void start(std::uint64_t call, WaitingCall what);
     void start(Connection connection);
 
     static constexpr std::size_t kMaxWorkers = 512;
@@ -56,7 +77,8 @@ class ConnectPool {
   private:
     struct Worker {
         std::thread thread;
-        std::optional<Connection> connection;  ///< given, not yet begun
+        std::uint64_t call = 0;
+        WaitingCall what;  ///< given, not yet begun
         bool is_busy = false;
     };
 

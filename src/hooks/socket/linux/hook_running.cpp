@@ -60,8 +60,8 @@ Result<void> check_landlock(Borrowed& target, int process, const Probe& probe) {
 }
 
 /// The filter as it lies in the target's memory at `address`.
-std::vector<std::byte> filter_at(std::uint64_t address) {
-    const std::vector<sock_filter> rows = make_filter();
+std::vector<std::byte> filter_at(std::uint64_t address, spec::AttachTypeMask hooks) {
+    const std::vector<sock_filter> rows = make_filter(hooks);
     sock_fprog program{};
     program.len = static_cast<unsigned short>(rows.size());
     program.filter = reinterpret_cast<sock_filter*>(address + sizeof program);
@@ -80,14 +80,14 @@ Descriptor take_listener(Borrowed& target, int process, std::uint64_t number) {
     return listener;
 }
 
-Result<Descriptor> install(Borrowed& target, int process) {
+Result<Descriptor> install(Borrowed& target, int process, spec::AttachTypeMask hooks) {
     EBPF_TRY(const std::int64_t page,
              target.call(SYS_mmap, {0, kPageBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
                                     ~std::uint64_t{0}, 0}));
     if (page < 0) return refused(process, "a page for the filter", page);
     const auto address = static_cast<std::uint64_t>(page);
     const auto set = [&]() -> Result<std::int64_t> {
-        const auto bytes = filter_at(address);
+        const auto bytes = filter_at(address, hooks);
         EBPF_TRY_VOID(target.write(address, bytes));
         EBPF_TRY(const std::int64_t done, target.call(SYS_prctl, {PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0, 0}));
         if (done < 0) return refused(process, "setting no_new_privs", done);
@@ -108,7 +108,7 @@ Result<Descriptor> install(Borrowed& target, int process) {
 
 }  // namespace
 
-Result<HookedProcess> hook_running(int process) {
+Result<HookedProcess> hook_running(int process, spec::AttachTypeMask hooks) {
     EBPF_TRY_VOID(check_kind(process));
     EBPF_TRY_VOID(check_doors(process));
     std::optional<Probe> probe;
@@ -120,7 +120,7 @@ Result<HookedProcess> hook_running(int process) {
     {
         EBPF_TRY(Borrowed target, Borrowed::take(process));
         if (probe) EBPF_TRY_VOID(check_landlock(target, process, *probe));
-        EBPF_TRY(listener, install(target, process));
+        EBPF_TRY(listener, install(target, process, hooks));
     }
     HookedProcess hooked;
     // Once more: what the process opened before the filter was there.

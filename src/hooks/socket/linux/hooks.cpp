@@ -66,6 +66,11 @@ int attach(void* provider, const ebpf_attach_request* request, const ebpf_hook_d
         if (home == nullptr)
             return fail(ENOENT, "there is no such process tree: socket hooks of a daemon are at one");
     }
+    if (!home->asked().want(self.type)) {
+        return fail(EOPNOTSUPP,
+                    "the processes were started without this hook, and a filter cannot be changed: name its "
+                    "programs when they are started");
+    }
     try {
         const std::lock_guard guard(self.mutex);
         Attachment* added = home->add(self.type, *dispatch, point);
@@ -149,7 +154,9 @@ std::span<const ebpf_hook_provider* const> SocketHooks::providers() const noexce
 }
 
 Started SocketHooks::start(const Command& command, std::span<const int> unblocked) {
-    return launch(command, unblocked, [this](platform::Descriptor listener, int) -> Result<void> {
+    Command asking = command;
+    asking.hooks |= state_->points->asked().settle();
+    return launch(asking, unblocked, [this](platform::Descriptor listener, int) -> Result<void> {
         const std::lock_guard guard(state_->mutex);
         try {
             state_->supervisors.emplace_back(std::move(listener), *state_->points);

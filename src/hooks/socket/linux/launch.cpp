@@ -36,53 +36,28 @@ enum class Stage : int { Ready, Signals, Privileges, Filter, Execute };
 struct Report {
     Stage stage = Stage::Ready;
     int error = 0;
+    int listener = -1;  ///< the number of the filter's listener in the child
 };
 
-/// Room for one descriptor beside a message.
-union Control {
-    cmsghdr header;
-    char room[CMSG_SPACE(sizeof(int))];
-};
-
-bool send_report(int channel, Report report, int listener) noexcept {
-    iovec part{&report, sizeof report};
-    Control control{};
-    msghdr message{};
-    message.msg_iov = &part;
-    message.msg_iovlen = 1;
-    if (listener >= 0) {
-        message.msg_control = &control;
-        message.msg_controllen = sizeof control;
-        control.header.cmsg_level = SOL_SOCKET;
-        control.header.cmsg_type = SCM_RIGHTS;
-        control.header.cmsg_len = CMSG_LEN(sizeof listener);
-        std::memcpy(CMSG_DATA(&control.header), &listener, sizeof listener);
-    }
-    return sendmsg(channel, &message, MSG_NOSIGNAL) == sizeof report;
+// Calls that hand over descriptors may be asked about already: nobody would answer.
+bool send_report(int channel, const Report& report) noexcept {
+    return send(channel, &report, sizeof report, MSG_NOSIGNAL) == sizeof report;
 }
 
 /// Nothing: the other end is closed.
-std::optional<Report> receive_report(const Descriptor& channel, Descriptor& listener) {
+std::optional<Report> receive_report(const Descriptor& channel) {
     Report report;
-    iovec part{&report, sizeof report};
-    Control control{};
-    msghdr message{};
-    message.msg_iov = &part;
-    message.msg_iovlen = 1;
-    message.msg_control = &control;
-    message.msg_controllen = sizeof control;
     ssize_t size = 0;
     do {
-        size = recvmsg(channel.number(), &message, MSG_CMSG_CLOEXEC);
+        size = recv(channel.number(), &report, sizeof report, 0);
     } while (size < 0 && errno == EINTR);
-    if (size != sizeof report) return std::nullopt;
-    const cmsghdr* header = CMSG_FIRSTHDR(&message);
-    if (header != nullptr && header->cmsg_type == SCM_RIGHTS) {
-        int number = -1;
-        std::memcpy(&number, CMSG_DATA(header), sizeof number);
-        listener.reset(number);
-    }
-    return report;
+    return size == sizeof report ? std::optional(report) : std::nullopt;
+}
+
+/// Takes the child's listener. Not open: errno tells why.
+Descriptor take_listener(int child, int number) {
+    const Descriptor process(static_cast<int>(syscall(SYS_pidfd_open, child, 0)));
+    return Descriptor(static_cast<int>(syscall(SYS_pidfd_getfd, process.number(), number, 0)));
 }
 
 /// What the child needs; made before fork(), as the child may neither allocate nor lock.
@@ -97,7 +72,7 @@ struct Plan {
 // Runs in the child, between fork() and exec().
 [[noreturn]] void become(const Plan& plan) noexcept {
     const auto stop = [&](Stage stage) {
-        send_report(plan.channel, {stage, errno}, -1);
+        send_report(plan.channel, {stage, errno});
         _exit(kNotStarted);
     };
     if (sigprocmask(SIG_SETMASK, &plan.signals, nullptr) != 0) stop(Stage::Signals);
@@ -109,10 +84,10 @@ struct Plan {
         syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
                 SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, &program);
     if (listener < 0) stop(Stage::Filter);
-    if (!send_report(plan.channel, {Stage::Ready, 0}, static_cast<int>(listener))) _exit(kNotStarted);
-    close(static_cast<int>(listener));
+    if (!send_report(plan.channel, {Stage::Ready, 0, static_cast<int>(listener)})) _exit(kNotStarted);
     char go = 0;
     if (read(plan.channel, &go, 1) != 1) _exit(kNotStarted);
+    close(static_cast<int>(listener));
     execvp(plan.arguments[0], plan.arguments.data());
     stop(Stage::Execute);
     _exit(kNotStarted);
@@ -171,7 +146,7 @@ Plan make_plan(const Command& command, std::span<const int> unblocked, int chann
     for (const std::string& argument : command.arguments)
         plan.arguments.push_back(const_cast<char*>(argument.c_str()));
     plan.arguments.push_back(nullptr);
-    plan.filter = make_filter();
+    plan.filter = make_filter(command.hooks);
     plan.channel = channel;
     plan.is_confined = command.is_confined;
     pthread_sigmask(SIG_SETMASK, nullptr, &plan.signals);
@@ -197,10 +172,14 @@ Started launch(const Command& command, std::span<const int> unblocked,
     theirs.reset();
 
     const std::string& name = command.arguments.front();
-    Descriptor listener;
-    const auto ready = receive_report(ours, listener);
-    if (!ready || ready->stage != Stage::Ready || !listener.is_open())
-        return failed(child, ready.value_or(Report{}), name);
+    const auto ready = receive_report(ours);
+    if (!ready || ready->stage != Stage::Ready) return failed(child, ready.value_or(Report{}), name);
+    Descriptor listener = take_listener(child, ready->listener);
+    if (!listener.is_open()) {
+        const Report refused{Stage::Ready, errno};
+        ours.reset();  // so the child ends
+        return failed(child, refused, name);
+    }
     if (auto taken = take(std::move(listener), child); !taken) {
         ours.reset();  // so the child ends
         Started none = failed(child, Report{}, name);
@@ -209,9 +188,8 @@ Started launch(const Command& command, std::span<const int> unblocked,
     }
     static_cast<void>(
         send(ours.number(), "", 1, MSG_NOSIGNAL));  // fails: the child has gone, as is seen below
-    Descriptor none;
     // The end of the channel is closed by a successful execution.
-    if (const auto report = receive_report(ours, none)) return failed(child, *report, name);
+    if (const auto report = receive_report(ours)) return failed(child, *report, name);
     return {child, {}, {Status::Ok, {}}};
 }
 

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "hooks/socket/linux/notification.hpp"
 
+#include <fcntl.h>
 #include <linux/seccomp.h>
 #include <sys/ioctl.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <utility>
 
 namespace ebpf::hooks::socket {
@@ -47,7 +49,8 @@ bool Listener::is_waiting(std::uint64_t id) const {
 bool Listener::send(std::uint64_t id, int result, std::uint32_t flags) const {
     seccomp_notif_resp response{};
     response.id = id;
-    response.error = result;
+    response.val = std::max(result, 0);
+    response.error = std::min(result, 0);
     response.flags = flags;
     const bool is_sent = ioctl(listener_.number(), SECCOMP_IOCTL_NOTIF_SEND, &response) == 0;
     if (ledger_ != nullptr) ledger_->strike(id);
@@ -56,6 +59,17 @@ bool Listener::send(std::uint64_t id, int result, std::uint32_t flags) const {
 
 bool Listener::answer(std::uint64_t id, int result) const {
     return send(id, result, 0);
+}
+
+int Listener::answer_with_descriptor(std::uint64_t id, int descriptor, bool is_closed_on_exec) const {
+    seccomp_notif_addfd given{};
+    given.id = id;
+    given.flags = SECCOMP_ADDFD_FLAG_SEND;
+    given.srcfd = static_cast<std::uint32_t>(descriptor);
+    given.newfd_flags = is_closed_on_exec ? O_CLOEXEC : 0;
+    if (ioctl(listener_.number(), SECCOMP_IOCTL_NOTIF_ADDFD, &given) < 0) return -errno;
+    if (ledger_ != nullptr) ledger_->strike(id);
+    return 0;
 }
 
 void Listener::let_continue(std::uint64_t id) const {

@@ -32,8 +32,11 @@ class Listener {
     [[nodiscard]] std::optional<Call> receive() const;
     /// True if the caller still waits: what was read by its thread id until now was the caller's.
     [[nodiscard]] bool is_waiting(std::uint64_t id) const;
-    /// Ends the call with 0, or with a negative errno. False: the caller has gone.
+    /// Ends the call with a result, or with a negative errno. False: the caller has gone.
     bool answer(std::uint64_t id, int result) const;
+    /// Ends the call with a copy of `descriptor` that the caller gets. Returns 0, or a negative errno with
+    /// which the call has not ended yet: -EMFILE and others.
+    int answer_with_descriptor(std::uint64_t id, int descriptor, bool is_closed_on_exec) const;
     /// Lets the kernel carry the call out, with what the caller's memory and descriptors hold then.
     void let_continue(std::uint64_t id) const;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What programs can be attached to in a process tree: a chain for each attach type of cgroup_sock_addr, and
-// the place of a bind program.
+// What programs can be attached to in a process tree: a chain for each attach type of cgroup_sock_addr and
+// cgroup_sock, and the place of a bind program.
 #pragma once
 
 #include <array>
@@ -9,6 +9,7 @@
 #include <cstddef>
 
 #include "ebpf/hook_provider.h"
+#include "hooks/socket/linux/asked.hpp"
 #include "hooks/socket/linux/bind_point.hpp"
 #include "hooks/socket/linux/chain.hpp"
 #include "spec/programs.hpp"
@@ -42,6 +43,8 @@ class Points {
         return chains_[static_cast<std::size_t>(std::countr_zero(spec::attach_bit(type)))];
     }
     BindPoint& bind() { return bind_; }
+    /// What the filter of the tree asks about.
+    Asked& asked() { return asked_; }
 
   private:
     Place& place(spec::AttachType type) {
@@ -49,9 +52,10 @@ class Points {
     }
 
     static constexpr std::size_t kChains =
-        1 + static_cast<std::size_t>(std::countr_zero(spec::attach_bit(spec::AttachType::Inet6Connect)));
+        1 + static_cast<std::size_t>(std::countr_zero(spec::attach_bit(spec::AttachType::Inet6RecvAccept)));
     std::array<Chain, kChains> chains_;
     BindPoint bind_;
+    Asked asked_;
     std::atomic<bool> is_closed_ = false;
     std::atomic<spec::AttachTypeMask> left_ = 0;  ///< places that programs were detached from
 };

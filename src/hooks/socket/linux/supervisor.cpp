@@ -15,17 +15,15 @@
 #include <new>
 #include <utility>
 
+#include "hooks/socket/linux/operations.hpp"
 #include "hooks/socket/linux/target.hpp"
 
 namespace ebpf::hooks::socket {
 namespace {
 
 ebpf_sock_addr_context context_of(const Address& address, spec::AttachType attach, const SocketFacts& facts) {
-    ebpf_sock_addr_context context{};
+    ebpf_sock_addr_context context = context_of(facts);
     read_address(address, attach, context);
-    context.family = static_cast<std::uint32_t>(facts.family);
-    context.type = static_cast<std::uint32_t>(facts.type);
-    context.protocol = static_cast<std::uint32_t>(facts.protocol);
     return context;
 }
 
@@ -104,7 +102,27 @@ void Supervisor::handle(const Call& call, Binder& binder) {
 }
 
 std::optional<int> Supervisor::carry_out(const Call& call, Binder& binder) {
-    if (call.number != SYS_bind && call.number != SYS_connect) return -ENOSYS;
+    switch (call.number) {
+        case SYS_bind:
+        case SYS_connect:
+            break;
+        case SYS_getsockname:
+        case SYS_getpeername:
+            return tell_name(call, means());
+        case SYS_sendto:
+        case SYS_sendmsg:
+        case SYS_sendmmsg:
+            return socket::send(call, means());
+        case SYS_socket:
+            return create(call, means());
+        case SYS_listen:
+            return socket::listen(call, means());
+        case SYS_accept:
+        case SYS_accept4:
+            return socket::accept(call, means());
+        default:
+            return -ENOSYS;
+    }
     const Operation operation = call.number == SYS_bind ? Operation::Bind : Operation::Connect;
 
     auto socket = callers_.take_descriptor(call.thread, static_cast<int>(call.arguments[0]));

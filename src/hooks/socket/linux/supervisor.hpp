@@ -9,6 +9,7 @@
 #include "hooks/socket/linux/callers.hpp"
 #include "hooks/socket/linux/connect_pool.hpp"
 #include "hooks/socket/linux/notification.hpp"
+#include "hooks/socket/linux/operations.hpp"
 #include "hooks/socket/linux/points.hpp"
 #include "hooks/socket/linux/rights.hpp"
 #include "hooks/socket/linux/target.hpp"
@@ -41,6 +42,7 @@ class Supervisor {
     /// gone. So do the functions below.
     std::optional<int> carry_out(const Call& call, Binder& binder);
     std::optional<int> connect(int type, Connection connection);
+    Means means() { return {listener_, callers_, *points_, pool_, has_folder_}; }
     /// What decides on a call; nullptr: no program.
     struct Programs {
         bool are_missing = false;  ///< the call is refused because they were detached

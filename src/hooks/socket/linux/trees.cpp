@@ -112,6 +112,7 @@ Result<void> Trees::serve(std::uint32_t number, std::shared_ptr<void> held) {
         return fail(Status::Environment, fmt::format("process tree: no thread: {}", error.code().message()));
     }
     tree.held = std::move(held);
+    static_cast<void>(tree.points->asked().settle());
     static_cast<void>(eventfd_write(changed_.number(), 1));
     return {};
 }
