@@ -14,8 +14,10 @@ function(ebpf_header_library TARGET HEADER)
     endif()
 endfunction()
 
-ebpf_header_library(ebpf_fmt fmt/core.h)
-target_compile_definitions(ebpf_fmt INTERFACE FMT_HEADER_ONLY=1)
+# Compiled once, for every host and sanitizer; as a library of headers it takes seconds of each file that uses it.
+ebpf_header_library(ebpf_fmt_headers fmt/core.h)
+add_library(ebpf_fmt STATIC "${CMAKE_CURRENT_LIST_DIR}/fmt.cpp")
+target_link_libraries(ebpf_fmt PUBLIC ebpf_fmt_headers)
 ebpf_header_library(ebpf_cli11 CLI/CLI.hpp)
 ebpf_header_library(ebpf_json nlohmann/json.hpp)
 ebpf_header_library(ebpf_xbyak xbyak/xbyak.h)
