@@ -199,7 +199,8 @@ Result<std::string> Extensions::add(const ebpf_extension* extension, const std::
     made->library = std::move(library);
     if (registered) registered = register_hooks(*made, *extension);
     if (!registered) {
-        EBPF_TRY_VOID(withdraw(*made));
+        // A hook that is in use already cannot go; it is there until unload().
+        if (!withdraw(*made)) extensions_.push_back(std::move(made));
         return std::unexpected(std::move(registered).error());
     }
     std::string name = made->name;
