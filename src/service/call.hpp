@@ -58,6 +58,13 @@ struct Call {
 /// Errors: NoPermission - says that it may not `what` ("load images into") the context.
 Result<void> check_owner(const Call& call, std::string_view what);
 
+/// Attaches `program` at the attach point of `request`, whose version and size are filled in here.
+/// Errors: those of runtime::Context::create_link(); the text names the program and gives the hook's reason.
+Result<runtime::Ref<runtime::LinkObject>> attach(runtime::Context& context,
+                                                 const runtime::Ref<runtime::ProgramObject>& program,
+                                                 ebpf_attach_request request,
+                                                 const runtime::ChainPlace& place = {});
+
 // The handlers, by overload; each in the file of its kind of object.
 #define EBPF_OPERATION(name, number, pace, text, request, reply) \
     Result<protocol::name##Reply> carry_out(Call& call, const protocol::name##Request& message);

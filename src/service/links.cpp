@@ -48,23 +48,27 @@ Result<std::uint32_t> attach_type_of(const Call& call, const protocol::LinkCreat
 
 }  // namespace
 
+Result<runtime::Ref<LinkObject>> attach(runtime::Context& context, const runtime::Ref<ProgramObject>& program,
+                                        ebpf_attach_request request, const runtime::ChainPlace& place) {
+    request.version = EBPF_HOOK_ABI_VERSION;
+    request.size = sizeof(request);
+    std::array<char, kReasonBytes> reason{};
+    auto link = context.create_link(program, request, reason, place);
+    if (link) return *std::move(link);
+    const std::string_view why = reason[0] != '\0' ? reason.data() : status_text(link.error());
+    return fail(link.error(), fmt::format("program {} '{}': {}", program->id(), program->name(), why));
+}
+
 Result<protocol::LinkCreateReply> carry_out(Call& call, const protocol::LinkCreateRequest& message) {
     EBPF_TRY(const auto program, call.object_as<ProgramObject>("program", message.program));
     ebpf_attach_request request{};
-    request.version = EBPF_HOOK_ABI_VERSION;
-    request.size = sizeof(request);
     EBPF_TRY(request.attach_type, attach_type_of(call, message, *program));
     request.flags = message.flags;
     EBPF_TRY(request.ifindex, ifindex_of(message));
-    std::array<char, kReasonBytes> reason{};
-    auto link = call.context().create_link(program, request, reason,
-                                           {value_of(message.priority), value_of(message.actions)});
-    if (!link) {
-        const std::string_view why = reason[0] != '\0' ? reason.data() : status_text(link.error());
-        return fail(link.error(), fmt::format("program {} '{}': {}", program->id(), program->name(), why));
-    }
+    EBPF_TRY(auto link, attach(call.context(), program, request,
+                               {value_of(message.priority), value_of(message.actions)}));
     protocol::LinkCreateReply reply;
-    reply.link = call.give(*std::move(link));
+    reply.link = call.give(std::move(link));
     return reply;
 }
 

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 // Requests about process trees.
-#include <array>
 #include <memory>
 #include <utility>
 
@@ -11,8 +10,6 @@ namespace {
 
 using runtime::LinkObject;
 using runtime::ProgramObject;
-
-constexpr std::size_t kReasonBytes = 512;
 
 /// The links of a tree, detached with it.
 class TreeLinks {
@@ -27,18 +24,10 @@ class TreeLinks {
     Result<void> add(const runtime::Ref<ProgramObject>& program, std::uint32_t attach_type,
                      std::uint32_t tree) {
         ebpf_attach_request request{};
-        request.version = EBPF_HOOK_ABI_VERSION;
-        request.size = sizeof(request);
         request.attach_type = attach_type;
         request.ifindex = tree;
-        std::array<char, kReasonBytes> reason{};
-        auto link = context_->create_link(program, request, reason);
-        if (!link) {
-            const std::string_view why = reason[0] != '\0' ? reason.data() : status_text(link.error());
-            return fail(link.error(),
-                        fmt::format("program {} '{}': {}", program->id(), program->name(), why));
-        }
-        links_.push_back(*std::move(link));
+        EBPF_TRY(auto link, attach(*context_, program, request));
+        links_.push_back(std::move(link));
         return {};
     }
     [[nodiscard]] const std::vector<runtime::Ref<LinkObject>>& all() const { return links_; }
