@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What a program under the hooks of sends and names may try: to change a destination or a descriptor between
 // check and use, and odd arguments. `port` is one to which nothing may be sent, the one below is allowed.
-#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -17,15 +16,9 @@
 #include <thread>
 #include <vector>
 
-namespace {
+#include "race.hpp"
 
-sockaddr_in loopback(int port) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    address.sin_port = htons(static_cast<std::uint16_t>(port));
-    return address;
-}
+namespace {
 
 int receiver(int port) {
     const int fd = socket(AF_INET, SOCK_DGRAM, 0);
@@ -41,30 +34,12 @@ int take_all(int fd) {
     return count;
 }
 
-/// So long that either value is seen.
-void pause_briefly() {
-    volatile int turns = 0;
-    for (int i = 0; i < 200; ++i) turns = i;
-    static_cast<void>(turns);
+void note(Tally& tally, int receiver_allowed, int receiver_forbidden, bool is_sent) {
+    const int error = errno;
+    tally.allowed += take_all(receiver_allowed);
+    tally.forbidden += take_all(receiver_forbidden);
+    if (!is_sent) ++(error == EPERM ? tally.denied : tally.other);
 }
-
-struct Tally {
-    int allowed = 0;
-    int forbidden = 0;
-    int denied = 0;
-    int other = 0;
-
-    void note(int receiver_allowed, int receiver_forbidden, bool is_sent) {
-        const int error = errno;
-        allowed += take_all(receiver_allowed);
-        forbidden += take_all(receiver_forbidden);
-        if (!is_sent) ++(error == EPERM ? denied : other);
-    }
-    void print(const char* what) const {
-        std::printf("%s allowed=%d forbidden=%d denied=%d other=%d\n", what, allowed, forbidden, denied,
-                    other);
-    }
-};
 
 enum class How { Sendto, Sendmsg, Sendmmsg };
 
@@ -86,21 +61,12 @@ void race_destination(How how, const char* name, int port, int tries) {
     const int allowed = receiver(port - 1);
     const int forbidden = receiver(port);
     sockaddr_in address = loopback(port);
-    std::atomic<bool> is_over = false;
-    std::thread changer([&] {
-        auto* place = reinterpret_cast<volatile std::uint16_t*>(&address.sin_port);
-        while (!is_over) {
-            *place = htons(static_cast<std::uint16_t>(port - 1));
-            pause_briefly();
-            *place = htons(static_cast<std::uint16_t>(port));
-            pause_briefly();
-        }
-    });
     Tally tally;
     const int fd = socket(AF_INET, SOCK_DGRAM, 0);
-    for (int i = 0; i < tries; ++i) tally.note(allowed, forbidden, send_one(fd, how, address));
-    is_over = true;
-    changer.join();
+    {
+        const PortChanger changer(address, port);
+        for (int i = 0; i < tries; ++i) note(tally, allowed, forbidden, send_one(fd, how, address));
+    }
     tally.print(name);
     close(fd);
     close(allowed);
@@ -126,7 +92,7 @@ void race_descriptor(How how, const char* name, int port, int tries) {
         }
     });
     Tally tally;
-    for (int i = 0; i < tries; ++i) tally.note(allowed, forbidden, send_one(place, how, address));
+    for (int i = 0; i < tries; ++i) note(tally, allowed, forbidden, send_one(place, how, address));
     is_over = true;
     changer.join();
     tally.print(name);

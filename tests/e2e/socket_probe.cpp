@@ -2,7 +2,6 @@
 // What a program under the socket hooks may try: to change an address or a descriptor between check and use,
 // and to reach bind() by other doors. Prints what it came to; `port` is one that the policy forbids, the one
 // below is allowed.
-#include <arpa/inet.h>
 #include <linux/landlock.h>
 #include <netinet/in.h>
 #include <sys/prctl.h>
@@ -20,15 +19,9 @@
 #include <string>
 #include <thread>
 
-namespace {
+#include "race.hpp"
 
-sockaddr_in loopback(int port) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    address.sin_port = htons(static_cast<std::uint16_t>(port));
-    return address;
-}
+namespace {
 
 int port_of(int fd) {
     sockaddr_storage bound{};
@@ -38,39 +31,11 @@ int port_of(int fd) {
     return ntohs(reinterpret_cast<const sockaddr_in&>(bound).sin_port);
 }
 
-/// So long that either value is seen.
-void pause_briefly() {
-    volatile int turns = 0;
-    for (int i = 0; i < 200; ++i) turns = i;
-    static_cast<void>(turns);
-}
-
-struct Tally {
-    int allowed = 0;
-    int forbidden = 0;
-    int denied = 0;
-    int other = 0;
-
-    void print(const char* what) const {
-        std::printf("%s allowed=%d forbidden=%d denied=%d other=%d\n", what, allowed, forbidden, denied,
-                    other);
-    }
-};
-
 /// One thread binds, another one changes the port in the address all the time.
 Tally race_address(int type, int port, int tries) {
     sockaddr_in address = loopback(port);
-    std::atomic<bool> is_over = false;
-    std::thread changer([&] {
-        auto* place = reinterpret_cast<volatile std::uint16_t*>(&address.sin_port);
-        while (!is_over) {
-            *place = htons(static_cast<std::uint16_t>(port - 1));
-            pause_briefly();
-            *place = htons(static_cast<std::uint16_t>(port));
-            pause_briefly();
-        }
-    });
     Tally tally;
+    const PortChanger changer(address, port);
     for (int i = 0; i < tries; ++i) {
         const int fd = socket(AF_INET, type, 0);
         const int one = 1;
@@ -82,8 +47,6 @@ Tally race_address(int type, int port, int tries) {
         }
         close(fd);
     }
-    is_over = true;
-    changer.join();
     return tally;
 }
 
