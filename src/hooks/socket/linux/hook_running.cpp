@@ -22,6 +22,7 @@
 #include "hooks/socket/linux/borrowed.hpp"
 #include "hooks/socket/linux/filter.hpp"
 #include "hooks/socket/linux/hookable.hpp"
+#include "hooks/socket/linux/target.hpp"
 #include "platform/linux/descriptor.hpp"
 
 #ifndef SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
@@ -73,9 +74,7 @@ std::vector<std::byte> filter_at(std::uint64_t address, spec::AttachTypeMask hoo
 
 /// Takes the listener out of the target. The filter is in place whatever comes of it.
 Descriptor take_listener(Borrowed& target, int process, std::uint64_t number) {
-    const Descriptor opened(static_cast<int>(syscall(SYS_pidfd_open, process, 0)));
-    Descriptor listener(
-        static_cast<int>(syscall(SYS_pidfd_getfd, opened.number(), static_cast<int>(number), 0)));
+    Descriptor listener = take_descriptor(process, static_cast<int>(number));
     static_cast<void>(target.call(SYS_close, {number, 0, 0, 0, 0, 0}));
     return listener;
 }

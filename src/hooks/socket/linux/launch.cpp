@@ -18,6 +18,7 @@
 
 #include "hooks/socket/linux/confine.hpp"
 #include "hooks/socket/linux/filter.hpp"
+#include "hooks/socket/linux/target.hpp"
 
 #ifndef SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
 #define SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV (1UL << 5)
@@ -52,12 +53,6 @@ std::optional<Report> receive_report(const Descriptor& channel) {
         size = recv(channel.number(), &report, sizeof report, 0);
     } while (size < 0 && errno == EINTR);
     return size == sizeof report ? std::optional(report) : std::nullopt;
-}
-
-/// Takes the child's listener. Not open: errno tells why.
-Descriptor take_listener(int child, int number) {
-    const Descriptor process(static_cast<int>(syscall(SYS_pidfd_open, child, 0)));
-    return Descriptor(static_cast<int>(syscall(SYS_pidfd_getfd, process.number(), number, 0)));
 }
 
 /// What the child needs; made before fork(), as the child may neither allocate nor lock.
@@ -174,7 +169,7 @@ Started launch(const Command& command, std::span<const int> unblocked,
     const std::string& name = command.arguments.front();
     const auto ready = receive_report(ours);
     if (!ready || ready->stage != Stage::Ready) return failed(child, ready.value_or(Report{}), name);
-    Descriptor listener = take_listener(child, ready->listener);
+    Descriptor listener = take_descriptor(child, ready->listener);
     if (!listener.is_open()) {
         const Report refused{Stage::Ready, errno};
         ours.reset();  // so the child ends

@@ -86,6 +86,11 @@ Descriptor open_task(int thread) {
     return Descriptor(status ? static_cast<int>(syscall(SYS_pidfd_open, status->task.process, 0)) : -1);
 }
 
+Descriptor take_descriptor(int process, int number) {
+    const Descriptor opened(static_cast<int>(syscall(SYS_pidfd_open, process, 0)));
+    return Descriptor(static_cast<int>(syscall(SYS_pidfd_getfd, opened.number(), number, 0)));
+}
+
 std::expected<Address, int> read_address(int thread, std::uint64_t pointer, std::int32_t length) {
     Address address;
     if (length < 0 || static_cast<std::size_t>(length) > sizeof address.bytes)

@@ -41,6 +41,9 @@ bool has_our_files(int thread);
 /// Opens `thread` itself (a pidfd), or, before Linux 6.9, its process. Not open: errno tells why.
 platform::Descriptor open_task(int thread);
 
+/// Opens descriptor `number` of a process: the same open file. Not open: errno tells why.
+platform::Descriptor take_descriptor(int process, int number);
+
 /// Copies an address from the caller's memory. Errors: negative errno, as the kernel gives it for bad
 /// addresses.
 std::expected<Address, int> read_address(int thread, std::uint64_t pointer, std::int32_t length);
