@@ -33,7 +33,7 @@ struct Extensions::Hook {
 struct Extensions::Extension {
     std::string name;
     std::string path;
-    std::shared_ptr<void> library;
+    std::shared_ptr<void> code;  // the library
     std::vector<ProgramTypeRef> types;
     std::vector<std::unique_ptr<Hook>> hooks;  // which stay where they are
 };
@@ -196,7 +196,7 @@ Result<std::string> Extensions::add(const ebpf_extension* extension, const std::
         return fail(Status::AlreadyExists, fmt::format("extension '{}' is loaded already", made->name));
     extensions_.reserve(extensions_.size() + 1);
     auto registered = register_types(*made, *extension, library);
-    made->library = std::move(library);
+    made->code = std::move(library);
     if (registered) registered = register_hooks(*made, *extension);
     if (!registered) {
         // A hook that is in use already cannot go; it is there until unload().

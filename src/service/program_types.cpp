@@ -166,7 +166,7 @@ Result<ProgramType> read_whole(const ebpf_program_type& type, std::shared_ptr<vo
     for (const ebpf_helper& helper : std::span(type.helpers, type.helper_count))
         made.helpers.push_back(
             {.id = helper.id, .function = callable(helper.function), .is_tail_call = false});
-    made.library = std::move(library);
+    made.code = std::move(library);
     return made;
 }
 

@@ -25,7 +25,7 @@ struct ProgramType {
     std::string section;                         ///< pattern, as in sections.def
     bool has_test_runs = false;                  ///< on data of a request
     std::vector<engine::HelperBinding> helpers;  ///< all that its programs are bound to
-    std::shared_ptr<void> library;               ///< that its own helpers are in; nullptr: they stay anyhow
+    std::shared_ptr<void> code;                  ///< that its own helpers are in; nullptr: they stay anyhow
 };
 using ProgramTypeRef = std::shared_ptr<const ProgramType>;
 
